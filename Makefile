@@ -1,0 +1,66 @@
+# make demo    the router with simulated models: a few hundred requests, a summary, the dashboard   (ARGS=--check: no staying open)
+# make test    every test a fresh machine can run in ten minutes
+# make check   formatting, lint, types, generated documents
+# make bench   cost of the router beside nginx and LiteLLM, on this machine     (installs its peers; see benchmarks/README.md)
+# make test-real  the same contracts against real servers (downloads several GB)
+# Needs Python 3.11 or newer with venv, and make. Nothing is installed outside this folder.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+  command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ARGS ?=
+
+.PHONY: demo test test-real check format bench bench-complexity docs clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is needed. Debian, Ubuntu: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp for each lock: the environment follows the lock file, and only then.
+$(VENV)/demo.stamp: requirements/demo.txt pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements/demo.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements/dev.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/demo.stamp
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/llm-router demo $(ARGS)
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not real" $(ARGS)
+
+test-real: $(VENV)/dev.stamp
+	scripts/real-servers.sh $(BIN)/python -m pytest -m real $(ARGS)
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python scripts/reference.py --check
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/dev.stamp
+	$(BIN)/python scripts/reference.py
+
+bench: $(VENV)/dev.stamp
+	benchmarks/run.sh $(ARGS)
+
+bench-complexity: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/complexity.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

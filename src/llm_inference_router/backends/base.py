@@ -1,0 +1,99 @@
+"""What a backend is: the pure translation between our chat requests and one upstream dialect.
+
+A backend opens no socket and knows no clock. `encode` makes the HTTP call, `answer` and `Decoder` read what comes back,
+`fault` reads what went wrong. All it hands on is already OpenAI's chat dialect, valid for the official client.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from llm_inference_router.types import ChatRequest, Fault, Message, Model, Usage
+
+
+class Call(Struct, frozen=True):
+    """One HTTP request to an upstream. `path` follows the endpoint's URL. Credentials are added by the transport."""
+
+    path: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    method: str = "POST"
+    stream: bool = False
+
+
+class Encoded(Struct, frozen=True):
+    """A call, and what the translation dropped or rewrote (shown to the client in x-router-warnings)."""
+
+    call: Call
+    warnings: tuple[str, ...] = ()
+
+
+class Rendering(Struct, frozen=True):
+    """What an answer needs beyond the upstream's bytes to be valid for the client."""
+
+    model: str  # the configured name of the model that answers, patched into every body and chunk
+    id: str  # used where the upstream sent none
+    created: int  # Unix seconds, used where the upstream sent none
+    include_usage: bool  # the client asked for usage on its stream
+    prompt_tokens: int = 0  # our estimate, where the upstream reports none
+
+
+class Answer(Struct, frozen=True):
+    """A whole answer. `body` is a chat.completion object, ready to serialise."""
+
+    body: dict[str, Any]
+    finish_reason: str | None
+    usage: Usage | None  # None: the upstream reported none
+    text_chars: int  # characters of generated text, for estimating usage
+
+
+class Piece(Struct, frozen=True):
+    """One event of a stream.
+
+    `chunk` is a chat.completion.chunk as JSON, ready to frame, or None when the event is not for the client (a usage
+    chunk it did not ask for, a role-only chunk is still a chunk). `content`: it carries non-empty text, reasoning,
+    refusal or tool delta. `fault`: the upstream reported an error inside its stream. `done`: its end marker.
+    """
+
+    chunk: bytes | None = None
+    content: bool = False
+    text_chars: int = 0
+    text: str = ""  # generated text of this piece: content and refusal, not reasoning or tool arguments
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    fault: Fault | None = None
+    done: bool = False
+
+
+class Decoder(Protocol):
+    """Bytes of one upstream stream in, pieces out; split anywhere. Malformed events become pieces with a fault."""
+
+    def feed(self, data: bytes) -> list[Piece]: ...
+
+    def close(self) -> list[Piece]:
+        """The upstream closed: whatever was still buffered."""
+        ...
+
+
+class Backend(Protocol):
+    def encode(self, request: ChatRequest, model: Model) -> Encoded: ...
+
+    def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
+        """Reads a whole 2xx answer; a body that is none becomes a fault of kind malformed."""
+        ...
+
+    def decoder(self, rendering: Rendering) -> Decoder: ...
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+        """Reads an error answer (header names in lower case)."""
+        ...
+
+    def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
+        """The headers that carry a credential."""
+        ...
+
+
+def conversation(messages: tuple[Message, ...]) -> str:
+    """All text of a conversation, for content records."""
+    return "\n\n".join(f"{message.role}: {message.text}" for message in messages if message.text)

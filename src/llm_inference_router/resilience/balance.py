@@ -1,0 +1,31 @@
+"""Which endpoint of a model: the one that holds this conversation's prefix in its cache, unless it is busier than its peers.
+
+Affinity is rendezvous hashing (Thaler and Ravishankar, 1998): an endpoint that joins or leaves moves only its own share.
+"""
+
+from collections.abc import Mapping, Sequence
+from zlib import crc32
+
+from llm_inference_router.types import Endpoint, Message
+
+_SLACK = 2  # requests that a cached prefix is worth: a cold prefill costs about as much as waiting behind this many
+_PREFIX_CHARS = 512
+
+
+def prefix_of(messages: Sequence[Message]) -> bytes:
+    """What prompt caches match on: the beginning of the conversation, up to its first human turn."""
+    taken: list[str] = []
+    for message in messages:
+        taken.append(message.text[:_PREFIX_CHARS])
+        if message.role == "user":
+            break
+    return "\n".join(taken)[:_PREFIX_CHARS].encode()
+
+
+def pick(endpoints: Sequence[Endpoint], outstanding: Mapping[str, int], prefix: bytes) -> Endpoint:
+    """The endpoint for a request; `outstanding` counts running requests by endpoint id. `endpoints` is not empty."""
+    if len(endpoints) == 1:
+        return endpoints[0]
+    least = min(outstanding.get(endpoint.id, 0) for endpoint in endpoints)
+    near = [endpoint for endpoint in endpoints if outstanding.get(endpoint.id, 0) <= least + _SLACK]
+    return max(near, key=lambda endpoint: crc32(endpoint.id.encode(), crc32(prefix)))

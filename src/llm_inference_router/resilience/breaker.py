@@ -1,0 +1,66 @@
+"""A circuit breaker for one endpoint: a state machine with time passed in.
+
+    closed    -- failures within the window reach the limit -->  open
+    open      -- the rest is over -->                            half_open
+    half_open -- the one probe succeeds -->                      closed
+    half_open -- the probe fails -->                             open
+    half_open -- the probe is given up (a client left) -->       half_open, and the next request probes
+"""
+
+from collections import deque
+from typing import Literal, TypeAlias
+
+State: TypeAlias = Literal["closed", "half_open", "open"]
+
+
+class Breaker:
+    """`failures` within `window` seconds open it for `rest` seconds. Times are monotonic seconds."""
+
+    def __init__(self, failures: int, window: float, rest: float) -> None:
+        self._limit = failures
+        self._window = window
+        self._rest = rest
+        self._failed_at: deque[float] = deque(maxlen=failures)
+        self._open_until = 0.0
+        self._is_open = False
+        self._probing = False
+
+    def state(self, now: float) -> State:
+        if not self._is_open:
+            return "closed"
+        return "open" if now < self._open_until else "half_open"
+
+    def permits(self, now: float) -> bool:
+        state = self.state(now)
+        return state == "closed" or (state == "half_open" and not self._probing)
+
+    def begin(self, now: float) -> None:
+        """A try starts. In half_open it is the probe, and no other is permitted until it ends."""
+        if self._is_open:
+            self._probing = True
+
+    def succeeded(self) -> None:
+        self._is_open = self._probing = False
+        self._failed_at.clear()
+
+    def failed(self, now: float) -> None:
+        if self._is_open:
+            self._trip(now)
+            return
+        self._failed_at.append(now)
+        if len(self._failed_at) == self._limit and now - self._failed_at[0] <= self._window:
+            self._trip(now)
+
+    def abandoned(self) -> None:
+        """The try ended without a verdict on the endpoint."""
+        self._probing = False
+
+    def rests_for(self, now: float) -> float:
+        """Seconds until the next probe is permitted; 0 when requests are."""
+        return max(0.0, self._open_until - now) if self._is_open else 0.0
+
+    def _trip(self, now: float) -> None:
+        self._is_open = True
+        self._probing = False
+        self._open_until = now + self._rest
+        self._failed_at.clear()

@@ -1,0 +1,161 @@
+"""What to try next: one pure machine for retry, fallback, waiting and giving up.
+
+    start                            -> Try the chain's first model
+    a fault that is the client's own -> Give it
+    nothing answered (connect, dns,  -> another endpoint of the model, then the next model; never the same endpoint again
+      tls, silence)
+    reset, malformed                 -> one fresh try of the same model, then the next model
+    rate_limited                     -> Wait if the upstream asks for a moment only, else the next model
+    status 5xx, auth, truncated      -> the next model
+    context too long                 -> the next model with a larger window
+    no model left                    -> the models that failed with 5xx or a reset again, after a pause, within
+                                        `attempts` and the retry budget; then Give the last fault
+
+After the first content byte nothing is tried again: `began` closes the plan.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from llm_inference_router.resilience.retry import pause
+from llm_inference_router.types import Endpoint, Fault, Model
+
+_SHORT_WAIT_S = 1.0
+_SILENT = frozenset({"connect", "dns", "tls", "timeout.connect", "timeout.first_token", "timeout.total"})
+_FRESH = frozenset({"reset", "malformed", "truncated"})
+
+
+class Try(Struct, frozen=True):
+    model: Model
+    endpoint: Endpoint
+
+
+class Wait(Struct, frozen=True):
+    seconds: float
+
+
+class Give(Struct, frozen=True):
+    """Nothing is left to try. `fault` None: no endpoint was free to be tried."""
+
+    fault: Fault | None
+
+
+Command: TypeAlias = Try | Wait | Give
+Choose: TypeAlias = Callable[[Model, frozenset[str]], Endpoint | None]
+"""An endpoint of the model that may be tried now and is not among the ids given; None when there is none."""
+
+
+class Plan:
+    """The tries of one request. `spend` asks the retry budget; `random` gives 0..1; `deadline` is monotonic."""
+
+    def __init__(
+        self,
+        chain: Sequence[Model],
+        *,
+        attempts: int,
+        choose: Choose,
+        spend: Callable[[], bool],
+        random: Callable[[], float],
+        deadline: float,
+    ) -> None:
+        self._chain = chain
+        self._attempts = attempts
+        self._choose = choose
+        self._spend = spend
+        self._random = random
+        self._deadline = deadline
+        self._at = 0
+        self._tries: dict[str, int] = {}
+        self._silent: frozenset[str] = frozenset()
+        self._again: list[Model] = []
+        self._rounds = 0
+        self._last: Fault | None = None
+        self._tried: Model | None = None
+        self._pending: Model | None = None
+        self._over = False
+
+    def start(self) -> Command:
+        return self._next_model()
+
+    def failed(self, fault: Fault, endpoint: Endpoint, now: float) -> Command:
+        """The try on `endpoint` ended with `fault` before any content."""
+        self._last = fault
+        model = self._tried
+        if model is None or self._over or fault.final:
+            return self._give()
+        if fault.kind in _SILENT:
+            self._silent |= {endpoint.id}
+            return self._retry(model) or self._forward()
+        if fault.code == "context_length_exceeded":
+            return self._forward(larger_than=model.context)
+        if fault.kind == "rate_limited":
+            return self._rate_limited(model, fault, now)
+        if fault.kind in _FRESH and self._tries[model.name] == 1:
+            fresh = self._retry(model)
+            if fresh is not None:
+                return fresh
+        if fault.kind in _FRESH or fault.status >= 500:
+            self._again.append(model)
+        return self._forward()
+
+    def waited(self) -> Command:
+        """The pause of the last Wait is over."""
+        model, self._pending = self._pending, None
+        return (self._retry(model) if model else None) or self._forward()
+
+    def began(self) -> None:
+        self._over = True
+
+    def _rate_limited(self, model: Model, fault: Fault, now: float) -> Command:
+        wait = fault.retry_after_s
+        if wait is not None and wait <= _SHORT_WAIT_S and now + wait < self._deadline and self._left(model):
+            self._pending = model
+            return Wait(wait)
+        return self._forward()
+
+    def _forward(self, larger_than: int = 0) -> Command:
+        self._at += 1
+        while self._at < len(self._chain) and self._chain[self._at].context <= larger_than:
+            self._at += 1
+        return self._next_model()
+
+    def _next_model(self) -> Command:
+        while self._at < len(self._chain):
+            command = self._try(self._chain[self._at])
+            if command is not None:
+                return command
+            self._at += 1
+        return self._round()
+
+    def _round(self) -> Command:
+        """Every model has failed once: those whose trouble may pass are tried again."""
+        while self._again:
+            model = self._again.pop(0)
+            if self._left(model):
+                self._rounds += 1
+                self._pending = model
+                return Wait(pause(self._rounds, self._random()))
+        return self._give()
+
+    def _left(self, model: Model) -> bool:
+        return self._tries.get(model.name, 0) < self._attempts
+
+    def _retry(self, model: Model) -> Try | None:
+        """The same model once more: on an endpoint that is not silent, within `attempts` and the budget."""
+        if not self._left(model) or self._choose(model, self._silent) is None or not self._spend():
+            return None
+        return self._try(model)
+
+    def _try(self, model: Model) -> Try | None:
+        endpoint = self._choose(model, self._silent)
+        if endpoint is None:
+            return None
+        self._tried = model
+        self._tries[model.name] = self._tries.get(model.name, 0) + 1
+        return Try(model, endpoint)
+
+    def _give(self) -> Give:
+        self._over = True
+        return Give(self._last)

@@ -1,0 +1,25 @@
+"""What a store promises: when `append` returns, the record survives kill -9."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from llm_inference_router.types import Record
+
+
+class Store(Protocol):
+    async def append(self, record: Record) -> None:
+        """Returns once the record is durable; within 5 ms in all but a broken store, where it is spilled to a file."""
+        ...
+
+    def decision(self, decision_id: str) -> dict[str, Any] | None:
+        """The record of one decision as plain JSON values, or None."""
+        ...
+
+    def records(self, since_ms: int = 0) -> Iterator[dict[str, Any]]: ...
+
+    @property
+    def degraded(self) -> str | None:
+        """Why records are being spilled instead of committed, or None."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,42 @@
+"""The one interface through which upstream bytes come: sockets and the simulated models behave alike behind it."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+from llm_inference_router.backends.base import Call
+from llm_inference_router.types import Endpoint, Fault, Model
+
+
+class TransportFault(Exception):
+    """A try failed below HTTP: no connection, a reset, a broken header, a limit passed."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+class Response(Protocol):
+    """An answer whose head has arrived. Close it, whatever happens: that is what frees the upstream."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises TransportFault when it breaks or passes `limit` bytes."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises TransportFault when it breaks."""
+        ...
+
+    def close(self) -> None:
+        """Frees the connection: back to the pool after a complete body, closed at once otherwise."""
+        ...
+
+
+class Transport(Protocol):
+    async def send(self, call: Call, model: Model, endpoint: Endpoint) -> Response:
+        """Raises TransportFault when no head of an answer arrives."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,331 @@
+"""The nouns: frozen values without behaviour, shared by every layer.
+
+Units are in the names: `_ms` milliseconds, `_tokens` tokens, `_us` microseconds; money is whole picodollars (see
+`money`), `at` is Unix time in milliseconds.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+Tier: TypeAlias = Literal["small", "medium", "large"]
+Location: TypeAlias = Literal["local", "cloud"]
+Band: TypeAlias = Literal["light", "medium", "heavy"]
+Capability: TypeAlias = Literal[
+    "tools", "parallel_tools", "json_schema", "vision", "audio", "logprobs", "prefill", "reasoning", "embeddings"
+]
+Modality: TypeAlias = Literal["text", "image", "audio", "file"]
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+TaskLabel: TypeAlias = Literal[
+    "chat",
+    "question_answering",
+    "reasoning",
+    "mathematics",
+    "code",
+    "writing",
+    "extraction",
+    "summarising",
+    "agent",
+]
+Format: TypeAlias = Literal["free", "list", "table", "json", "code", "choice", "number", "short"]
+RejectionReason: TypeAlias = Literal[
+    "key",  # the caller's key may not use it
+    "capability",  # it lacks tools, vision, ... that the request needs
+    "context",  # prompt plus output do not fit its window
+    "rule",  # a rule's constraint excludes it
+    "constraint",  # another constraint (a key's, a budget's, privacy's) excludes it
+    "cost",  # dearer than the caller's x-router-max-cost-usd
+    "unavailable",  # all its endpoints are resting after failures
+]
+FaultKind: TypeAlias = Literal[
+    "connect",
+    "dns",
+    "tls",
+    "reset",
+    "malformed",
+    "status",
+    "rate_limited",
+    "auth",
+    "truncated",
+    "cancelled",
+    "timeout.connect",
+    "timeout.first_token",
+    "timeout.idle",
+    "timeout.total",
+]
+
+TIERS: tuple[Tier, ...] = ("small", "medium", "large")
+
+
+# --- what a client asks -------------------------------------------------------------------------------------------
+
+
+class Message(Struct, frozen=True):
+    """One turn. `text` is all its text parts joined by newlines; `attachments` are the kinds of its other parts."""
+
+    role: Role
+    text: str
+    attachments: tuple[Modality, ...] = ()
+    tool_calls: int = 0
+
+
+class ChatRequest(Struct, frozen=True):
+    """A chat request, validated. `body` is the client's JSON object, parsed once: fields we do not read pass through it."""
+
+    model: str
+    messages: tuple[Message, ...]
+    body: Mapping[str, Any]
+    stream: bool = False
+    include_usage: bool = False
+    max_tokens: int | None = None
+    choices: int = 1
+    tools: int = 0
+    needs: frozenset[Capability] = frozenset()
+    response_format: Literal["text", "json_object", "json_schema"] = "text"
+
+
+class Caller(Struct, frozen=True):
+    """Who asks, as far as routing may know. `routes` None: every route and model."""
+
+    key: str = ""
+    routes: tuple[str, ...] | None = None
+    user: str = ""
+    session: str = ""
+    tags: Mapping[str, str] = {}
+
+
+# --- what is measured of it ---------------------------------------------------------------------------------------
+
+
+class Parts(Struct, frozen=True):
+    """The five parts of complexity, each 0..1: knowledge is concept depth and expertise, output is expected length and format."""
+
+    reasoning: float
+    knowledge: float
+    constraints: float
+    context: float
+    output: float
+
+
+class Complexity(Struct, frozen=True):
+    value: float
+    band: Band
+    parts: Parts
+
+
+class Quantiles(Struct, frozen=True):
+    p50: int
+    p90: int
+
+
+class Task(Struct, frozen=True):
+    label: TaskLabel
+    probabilities: Mapping[TaskLabel, float]
+
+
+class Signals(Struct, frozen=True):
+    """What is known of a request before any model is looked at."""
+
+    prompt_tokens: int
+    output_tokens: Quantiles
+    complexity: Complexity
+    task: Task
+    format: Format
+    language: str  # ISO 639-1, "und" when it cannot be told
+    modalities: tuple[Modality, ...]
+    needs: frozenset[Capability]
+
+
+# --- what can answer ----------------------------------------------------------------------------------------------
+
+
+class Price(Struct, frozen=True):
+    """Picodollars per token."""
+
+    input: int = 0
+    output: int = 0
+    cached_input: int | None = None  # None: as input
+    cache_write: int | None = None  # None: as input
+
+
+class Endpoint(Struct, frozen=True):
+    """One address of a model. `id` is safe to show: it holds no credentials and no path."""
+
+    id: str
+    url: str
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds."""
+
+    connect: float = 2.0
+    first_token: float = 10.0
+    idle: float = 15.0
+    total: float = 600.0
+
+
+class Model(Struct, frozen=True):
+    name: str
+    backend: str
+    upstream_model: str
+    endpoints: tuple[Endpoint, ...]
+    tier: Tier
+    location: Location
+    region: str
+    context: int
+    max_output: int | None
+    price: Price
+    capabilities: frozenset[Capability]
+    timeouts: Timeouts = Timeouts()
+
+    @property
+    def simulated(self) -> bool:
+        return self.backend == "simulated"
+
+
+# --- what is decided ----------------------------------------------------------------------------------------------
+
+
+class Quality(Struct, frozen=True):
+    """Expected quality of the answer, 0..1, and the standard deviation of that expectation."""
+
+    mean: float
+    sd: float
+
+
+class Candidate(Struct, frozen=True):
+    model: str
+    quality: Quality
+    cost: int
+    ttft_ms: float
+    total_ms: float
+    utility: float
+
+
+class Rejection(Struct, frozen=True):
+    model: str
+    reason: RejectionReason
+    detail: str = ""
+
+
+class PolicyUsed(Struct, frozen=True):
+    """The policy as it was applied, after overrides: enough to explain and to replay the choice."""
+
+    kind: Literal["fixed", "complexity", "cheapest_above_bar", "utility", "pinned"]
+    bar: float | None = None
+    bands: tuple[float, float] | None = None
+    targets: tuple[str, str, str] | None = None  # complexity: the models of light, medium, heavy
+    cost_weight: float | None = None
+    latency_weight: float | None = None
+
+
+class Decision(Struct, frozen=True):
+    """One routed request. `chain` is the order in which models are tried; `chosen` is its first."""
+
+    id: str
+    request_id: str
+    at: int
+    route: str
+    reason: str
+    rule: str | None
+    policy: PolicyUsed
+    chosen: str
+    chain: tuple[str, ...]
+    signals: Signals
+    candidates: tuple[Candidate, ...]
+    rejections: tuple[Rejection, ...]
+    baseline: str  # the route's strongest model: what the saving is measured against
+    key: str = ""
+    user: str = ""
+    session: str = ""
+    tags: Mapping[str, str] = {}
+    experiment: str | None = None
+    arm: str | None = None
+    propensity: float = 1.0
+    explored: bool = False
+    elapsed_us: int = 0
+
+
+# --- what happened ------------------------------------------------------------------------------------------------
+
+
+class Usage(Struct, frozen=True):
+    """Tokens as billed. `input_tokens` includes cached ones, `output_tokens` includes reasoning."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    source: Literal["reported", "estimated"] = "reported"
+
+
+class Fault(Struct, frozen=True):
+    """Why one upstream try failed, in words that may be shown. `status` is the upstream's, 0 when there was none.
+
+    `final`: another model would fail in the same way (the client's own mistake), so the error is passed on.
+    """
+
+    kind: FaultKind
+    message: str
+    status: int = 0
+    type: str = ""
+    code: str | None = None
+    param: str | None = None
+    retry_after_s: float | None = None
+    final: bool = False
+
+
+class Attempt(Struct, frozen=True):
+    """One upstream try. `outcome` is "ok" or the fault's kind."""
+
+    decision_id: str
+    number: int
+    model: str
+    endpoint: str
+    at: int
+    outcome: str
+    status: int
+    ttft_ms: float | None
+    total_ms: float
+    usage: Usage | None = None
+    cost: int = 0
+    detail: str = ""
+
+
+class Outcome(Struct, frozen=True):
+    """How a request ended. `status` is the HTTP status the client was given; 499 when it left first."""
+
+    decision_id: str
+    at: int
+    route: str
+    model: str
+    status: int
+    error: str | None
+    finish_reason: str | None
+    stream: bool
+    attempts: int
+    usage: Usage | None
+    cost: int
+    baseline_cost: int
+    ttft_ms: float | None
+    total_ms: float
+    overhead_ms: float
+    simulated: bool = False
+
+
+class Content(Struct, frozen=True):
+    """What was said: kept only where the owner switched `store.content` on."""
+
+    prompt: str
+    completion: str
+
+
+class Record(Struct, frozen=True):
+    """Everything that is kept of one request, appended as one."""
+
+    decision: Decision
+    attempts: tuple[Attempt, ...]
+    outcome: Outcome
+    content: Content | None = None

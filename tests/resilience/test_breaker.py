@@ -1,0 +1,66 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_inference_router.resilience.breaker import Breaker
+
+
+def tripped() -> Breaker:
+    breaker = Breaker(failures=3, window=30, rest=10)
+    for at in (0.0, 1.0, 2.0):
+        breaker.failed(at)
+    return breaker
+
+
+def test_it_opens_at_the_limit_within_the_window() -> None:
+    breaker = Breaker(failures=3, window=30, rest=10)
+    breaker.failed(0)
+    breaker.failed(20)
+    assert breaker.permits(20)
+    breaker.failed(40)  # the first is out of the window
+    assert breaker.permits(40)
+    breaker.failed(41)
+    assert not breaker.permits(41)
+    assert breaker.rests_for(41) == 10
+
+
+def test_one_probe_after_the_rest_decides() -> None:
+    breaker = tripped()
+    assert breaker.state(11.9) == "open"
+    assert breaker.state(12.0) == "half_open"
+    breaker.begin(12.0)
+    assert not breaker.permits(12.0)
+    breaker.succeeded()
+    assert breaker.state(12.0) == "closed"
+
+
+def test_a_failed_probe_opens_it_again() -> None:
+    breaker = tripped()
+    breaker.begin(12.0)
+    breaker.failed(13.0)
+    assert breaker.state(22.9) == "open"
+    assert breaker.permits(23.0)
+
+
+def test_a_probe_without_verdict_lets_the_next_one_through() -> None:
+    breaker = tripped()
+    breaker.begin(12.0)
+    breaker.abandoned()
+    assert breaker.permits(12.0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ok", "bad", "left"]), st.floats(0, 20)), max_size=60))
+def test_it_never_rests_longer_than_its_rest(events: list[tuple[str, float]]) -> None:
+    breaker = Breaker(failures=2, window=30, rest=10)
+    now = 0.0
+    for kind, step in events:
+        now += step
+        if breaker.permits(now):
+            breaker.begin(now)
+            if kind == "ok":
+                breaker.succeeded()
+                assert breaker.permits(now)
+            elif kind == "bad":
+                breaker.failed(now)
+            else:
+                breaker.abandoned()
+        assert breaker.permits(now + 10)

@@ -1,0 +1,168 @@
+"""The laws of the plan, on every sequence of faults hypothesis can think of."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_inference_router.resilience.plan import Command, Give, Plan, Try, Wait
+from llm_inference_router.types import Endpoint, Fault, Model, Price
+
+KINDS = [
+    Fault("connect", "x"),
+    Fault("timeout.first_token", "x"),
+    Fault("reset", "x"),
+    Fault("malformed", "x"),
+    Fault("status", "x", status=500),
+    Fault("status", "x", status=400, final=True),
+    Fault("status", "x", status=400, code="context_length_exceeded"),
+    Fault("rate_limited", "x", status=429, retry_after_s=0.5),
+    Fault("rate_limited", "x", status=429, retry_after_s=50.0),
+    Fault("auth", "x", status=401),
+]
+
+
+def model(name: str, endpoints: int = 1, context: int = 8192) -> Model:
+    return Model(
+        name=name,
+        backend="openai_compatible",
+        upstream_model=name,
+        endpoints=tuple(Endpoint(f"{name}@{i}", f"http://{name}-{i}") for i in range(endpoints)),
+        tier="small",
+        location="local",
+        region="",
+        context=context,
+        max_output=None,
+        price=Price(),
+        capabilities=frozenset(),
+    )
+
+
+def first_free(model: Model, excluded: frozenset[str]) -> Endpoint | None:
+    return next((e for e in model.endpoints if e.id not in excluded), None)
+
+
+def plan(chain: list[Model], attempts: int = 3, retries: int = 100) -> Plan:
+    left = [retries]
+
+    def spend() -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    return Plan(chain, attempts=attempts, choose=first_free, spend=spend, random=lambda: 1.0, deadline=100.0)
+
+
+def run(chain: list[Model], faults: list[Fault], attempts: int = 3, retries: int = 100) -> tuple[list[Try], Command]:
+    """Plays the faults in turn (the last one for ever) and returns the tries and how it ended."""
+    machine = plan(chain, attempts, retries)
+    tries: list[Try] = []
+    command = machine.start()
+    for step in range(200):
+        if isinstance(command, Give):
+            return tries, command
+        if isinstance(command, Wait):
+            command = machine.waited()
+            continue
+        tries.append(command)
+        fault = faults[min(len(tries) - 1, len(faults) - 1)]
+        command = machine.failed(fault, command.endpoint, float(step) / 1000)
+    raise AssertionError("the plan did not end")
+
+
+chains = st.lists(st.integers(1, 3), min_size=1, max_size=5).map(
+    lambda sizes: [model(f"m{i}", endpoints=n) for i, n in enumerate(sizes)]
+)
+
+
+@given(chains, st.lists(st.sampled_from(KINDS), min_size=1, max_size=20), st.integers(1, 4))
+def test_it_always_ends_within_the_tries_allowed(chain: list[Model], faults: list[Fault], attempts: int) -> None:
+    tries, _ = run(chain, faults, attempts)
+    counts = Counter(t.model.name for t in tries)
+    assert all(n <= attempts for n in counts.values())
+
+
+@given(chains, st.lists(st.sampled_from(KINDS), min_size=1, max_size=20))
+def test_a_silent_endpoint_is_never_tried_again(chain: list[Model], faults: list[Fault]) -> None:
+    tries, _ = run(chain, faults)
+    silent: set[str] = set()
+    for i, t in enumerate(tries):
+        assert t.endpoint.id not in silent
+        if faults[min(i, len(faults) - 1)].kind in ("connect", "timeout.first_token"):
+            silent.add(t.endpoint.id)
+
+
+@given(chains, st.lists(st.sampled_from(KINDS), min_size=1, max_size=20), st.integers(0, 3))
+def test_retries_stay_within_the_budget(chain: list[Model], faults: list[Fault], retries: int) -> None:
+    tries, _ = run(chain, faults, retries=retries)
+    assert len(tries) - len({t.model.name for t in tries}) <= retries
+
+
+@given(chains, st.sampled_from(KINDS))
+def test_the_last_fault_is_given(chain: list[Model], fault: Fault) -> None:
+    _, end = run(chain, [fault])
+    assert end == Give(fault)
+
+
+@given(chains, st.sampled_from([k for k in KINDS if not k.final]))
+def test_every_model_is_tried_before_giving_up(chain: list[Model], fault: Fault) -> None:
+    if fault.code == "context_length_exceeded":
+        return
+    tries, _ = run(chain, [fault])
+    assert {t.model.name for t in tries} == {m.name for m in chain}
+
+
+def test_the_clients_own_mistake_is_not_tried_elsewhere() -> None:
+    tries, end = run([model("a"), model("b")], [Fault("status", "bad", status=400, final=True)])
+    assert len(tries) == 1
+    assert isinstance(end, Give)
+
+
+def test_a_prompt_too_long_goes_to_a_larger_window_only() -> None:
+    chain = [model("a", context=4096), model("b", context=2048), model("c", context=128000)]
+    tries, _ = run(chain, [Fault("status", "long", status=400, code="context_length_exceeded")])
+    assert [t.model.name for t in tries] == ["a", "c"]
+
+
+def test_a_reset_gets_one_fresh_try_before_the_next_model() -> None:
+    tries, _ = run([model("a"), model("b")], [Fault("reset", "x")], attempts=1)
+    assert [t.model.name for t in tries] == ["a", "b"]
+    tries, _ = run([model("a"), model("b")], [Fault("reset", "x")], attempts=2)
+    assert [t.model.name for t in tries][:3] == ["a", "a", "b"]
+
+
+def test_a_server_error_goes_to_the_next_model_first_and_comes_back_after_a_pause() -> None:
+    tries, _ = run([model("a"), model("b")], [Fault("status", "x", status=503)], attempts=2)
+    assert [t.model.name for t in tries] == ["a", "b", "a", "b"]
+
+
+def test_a_short_rate_limit_is_waited_for_and_a_long_one_is_not() -> None:
+    machine = plan([model("a"), model("b")])
+    first = machine.start()
+    assert isinstance(first, Try)
+    assert machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=0.5), first.endpoint, 0.0) == Wait(0.5)
+    machine = plan([model("a"), model("b")])
+    first = machine.start()
+    assert isinstance(first, Try)
+    command = machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=30), first.endpoint, 0.0)
+    assert isinstance(command, Try)
+    assert command.model.name == "b"
+
+
+def test_after_content_nothing_is_tried_again() -> None:
+    machine = plan([model("a"), model("b")])
+    first = machine.start()
+    assert isinstance(first, Try)
+    machine.began()
+    assert isinstance(machine.failed(Fault("reset", "x"), first.endpoint, 0.0), Give)
+
+
+def test_no_free_endpoint_is_said_as_such() -> None:
+    machine = Plan(
+        [model("a")],
+        attempts=3,
+        choose=lambda m, excluded: None,
+        spend=lambda: True,
+        random=lambda: 0.5,
+        deadline=10.0,
+    )
+    assert machine.start() == Give(None)
