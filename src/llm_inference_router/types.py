@@ -277,6 +277,26 @@ class Fault(Struct, frozen=True):
     final: bool = False
 
 
+class Piece(Struct, frozen=True, gc=False):
+    """One event of an upstream's stream.
+
+    `chunk` is a chat.completion.chunk as JSON, ready to frame, or None when the event is not for the client (a usage
+    chunk it did not ask for; a role-only chunk is still a chunk). `content`: it carries non-empty text, reasoning,
+    refusal or tool delta. `finish_reason`: the whole answer has finished, all its choices. `done`: the stream's end
+    marker. `fault`: the upstream reported an error inside its stream, which ends it; of kind malformed it concerns
+    this event alone, unless `done` says that nothing can follow it.
+    """
+
+    chunk: bytes | None = None
+    content: bool = False
+    text_chars: int = 0  # characters generated: text, refusal, reasoning and tool arguments
+    text: str = ""  # content and refusal, not reasoning or tool arguments
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    fault: Fault | None = None
+    done: bool = False
+
+
 class Attempt(Struct, frozen=True):
     """One upstream try. `outcome` is "ok" or the fault's kind."""
 
@@ -313,6 +333,7 @@ class Outcome(Struct, frozen=True):
     total_ms: float
     overhead_ms: float
     simulated: bool = False
+    tier: Tier | Literal[""] = ""  # of the model that answered; "" when none did
 
 
 class Content(Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from llm_inference_router.types import ChatRequest, Fault, Message, Model, Usage
+from llm_inference_router.types import Piece as Piece  # part of this interface; it stands in types because dialects read it too
 
 
 class Call(Struct, frozen=True):
@@ -46,24 +47,6 @@ class Answer(Struct, frozen=True):
     finish_reason: str | None
     usage: Usage | None  # None: the upstream reported none
     text_chars: int  # characters of generated text, for estimating usage
-
-
-class Piece(Struct, frozen=True):
-    """One event of a stream.
-
-    `chunk` is a chat.completion.chunk as JSON, ready to frame, or None when the event is not for the client (a usage
-    chunk it did not ask for, a role-only chunk is still a chunk). `content`: it carries non-empty text, reasoning,
-    refusal or tool delta. `fault`: the upstream reported an error inside its stream. `done`: its end marker.
-    """
-
-    chunk: bytes | None = None
-    content: bool = False
-    text_chars: int = 0
-    text: str = ""  # generated text of this piece: content and refusal, not reasoning or tool arguments
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    fault: Fault | None = None
-    done: bool = False
 
 
 class Decoder(Protocol):

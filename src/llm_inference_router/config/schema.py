@@ -1,12 +1,13 @@
 """The configuration file as frozen structs: one struct for each mapping of the YAML, one field for each key.
 
-Defaults stand here and nowhere else. The docstring under a struct and the comment string of a field become the generated
-reference (docs/reference/config.md) and the JSON Schema's descriptions.
+Defaults stand here and nowhere else, apart from those that depend on a model's backend (`defaults`). What
+each key means is said in `descriptions`, which the reference (docs/reference/config.md) and the JSON Schema
+are made of.
 """
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from llm_inference_router.types import Capability, Location, TaskLabel, Tier
 
@@ -46,17 +47,19 @@ class Secret(str):
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Usd: TypeAlias = Annotated[float, Meta(ge=0)]
-Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}$")]
+PricePerMillion: TypeAlias = Annotated[float, Meta(ge=0, le=1_000_000)]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}$"
+Name: TypeAlias = Annotated[str, Meta(pattern=NAME_PATTERN)]
 
 
 class Strict(Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-# --- the one vocabulary of constraints ----------------------------------------------------------------------------
+# --- the one vocabulary of constraints ----------------------------------------------------------------------
 
 
-class Constraint(Strict, kw_only=True):
+class Constraint(Strict, frozen=True, kw_only=True):
     """What narrows a set of models; it never widens one. An absent key does not narrow."""
 
     models: tuple[str, ...] | None = None
@@ -68,17 +71,17 @@ class Constraint(Strict, kw_only=True):
     bar: Share | None = None
 
 
-# --- server -------------------------------------------------------------------------------------------------------
+# --- server -------------------------------------------------------------------------------------------------
 
 
-class Key(Strict, kw_only=True):
+class Key(Strict, frozen=True, kw_only=True):
     name: Name
     key: Secret
     routes: tuple[str, ...] | None = None
     scopes: tuple[Scope, ...] = ("inference", "feedback")
 
 
-class Server(Strict, kw_only=True):
+class Server(Strict, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 4100
     workers: Count = 1
@@ -89,47 +92,47 @@ class Server(Strict, kw_only=True):
     keys: tuple[Key, ...] = ()
 
 
-# --- models -------------------------------------------------------------------------------------------------------
+# --- models -------------------------------------------------------------------------------------------------
 
 
-class EndpointConfig(Strict, kw_only=True):
+class EndpointConfig(Strict, frozen=True, kw_only=True):
     url: str
 
 
-class PriceConfig(Strict, kw_only=True):
+class PriceConfig(Strict, frozen=True, kw_only=True):
     """USD per million tokens."""
 
-    input: Usd = 0
-    output: Usd = 0
-    cached_input: Usd | None = None
-    cache_write: Usd | None = None
+    input: PricePerMillion = 0
+    output: PricePerMillion = 0
+    cached_input: PricePerMillion | None = None
+    cache_write: PricePerMillion | None = None
 
 
-class Limits(Strict, kw_only=True):
+class Limits(Strict, frozen=True, kw_only=True):
     requests_per_minute: Count | None = None
     tokens_per_minute: Count | None = None
     concurrent: Count | None = None
 
 
-class TimeoutsConfig(Strict, kw_only=True):
+class TimeoutsConfig(Strict, frozen=True, kw_only=True):
     connect: Duration = Duration(2)
     first_token: Duration = Duration(10)
     idle: Duration = Duration(15)
     total: Duration = Duration(600)
 
 
-class Health(Strict, kw_only=True):
+class Health(Strict, frozen=True, kw_only=True):
     path: str | None = None
     every: Duration = Duration(10)
 
 
-class Breaker(Strict, kw_only=True):
+class Breaker(Strict, frozen=True, kw_only=True):
     failures: Count = 5
     window: Duration = Duration(30)
     open: Duration = Duration(10)
 
 
-class ModelConfig(Strict, kw_only=True):
+class ModelConfig(Strict, frozen=True, kw_only=True):
     name: Name
     backend: BackendName
     endpoints: tuple[EndpointConfig, ...] = ()
@@ -144,23 +147,23 @@ class ModelConfig(Strict, kw_only=True):
     capabilities: tuple[Capability, ...] | None = None
     limits: Limits = Limits()
     timeouts: TimeoutsConfig = TimeoutsConfig()
-    health: Health | None | Literal["none"] = None
+    health: Health | Literal["none"] | None = None
     breaker: Breaker | Literal["none"] = Breaker()
 
 
-# --- routes -------------------------------------------------------------------------------------------------------
+# --- routes -------------------------------------------------------------------------------------------------
 
 
-class Guarantee(Strict, kw_only=True):
+class Guarantee(Strict, frozen=True, kw_only=True):
     risk: Share
     confidence: Share = 0.95
 
 
-class Fixed(Strict, tag_field="kind", tag="fixed", kw_only=True):
+class Fixed(Strict, frozen=True, tag_field="kind", tag="fixed", kw_only=True):
     """The first model of the list that can serve; the others are its fallbacks, in their order."""
 
 
-class ByComplexity(Strict, tag_field="kind", tag="complexity", kw_only=True):
+class ByComplexity(Strict, frozen=True, tag_field="kind", tag="complexity", kw_only=True):
     """One model for each band of complexity. `bands` are the upper edges of light and medium."""
 
     light: str
@@ -169,14 +172,14 @@ class ByComplexity(Strict, tag_field="kind", tag="complexity", kw_only=True):
     bands: tuple[Share, Share] = (0.35, 0.70)
 
 
-class CheapestAboveBar(Strict, tag_field="kind", tag="cheapest_above_bar", kw_only=True):
+class CheapestAboveBar(Strict, frozen=True, tag_field="kind", tag="cheapest_above_bar", kw_only=True):
     """The cheapest model whose expected quality reaches `bar` times the best candidate's."""
 
     bar: Share = 0.90
     guarantee: Guarantee | None = None
 
 
-class Utility(Strict, tag_field="kind", tag="utility", kw_only=True):
+class Utility(Strict, frozen=True, tag_field="kind", tag="utility", kw_only=True):
     """The greatest quality - cost_weight x USD - latency_weight x seconds."""
 
     cost_weight: Annotated[float, Meta(ge=0)] = 10.0
@@ -186,18 +189,18 @@ class Utility(Strict, tag_field="kind", tag="utility", kw_only=True):
 PolicyConfig: TypeAlias = Fixed | ByComplexity | CheapestAboveBar | Utility
 
 
-class Session(Strict, kw_only=True):
+class Session(Strict, frozen=True, kw_only=True):
     stickiness: Literal["none", "cost", "always"] = "none"
     max_switch_spend: Share = 0.10
 
 
-class Retry(Strict, kw_only=True):
+class Retry(Strict, frozen=True, kw_only=True):
     attempts: Count = 3
     budget: Share = 0.2
     hedge: str = "none"
 
 
-class Route(Strict, kw_only=True):
+class Route(Strict, frozen=True, kw_only=True):
     models: tuple[str, ...]
     policy: PolicyConfig = CheapestAboveBar()
     explore: Share = 0.0
@@ -208,10 +211,10 @@ class Route(Strict, kw_only=True):
     content: bool | None = None
 
 
-# --- rules --------------------------------------------------------------------------------------------------------
+# --- rules --------------------------------------------------------------------------------------------------
 
 
-class When(Strict, kw_only=True, rename={"in_": "in"}):
+class When(Strict, frozen=True, kw_only=True, rename={"in_": "in"}):
     """Conditions; all that are given must hold, of a list any."""
 
     routes: tuple[str, ...] | None = None
@@ -230,28 +233,28 @@ class When(Strict, kw_only=True, rename={"in_": "in"}):
     keys: tuple[str, ...] | None = None
 
 
-class Rule(Strict, kw_only=True):
+class Rule(Strict, frozen=True, kw_only=True):
     name: Name
     when: When = When()
     use: Constraint
 
 
-# --- what later versions act on; validated now ----------------------------------------------------------------------
+# --- what later versions act on; validated now --------------------------------------------------------------
 
 
-class BudgetMatch(Strict, kw_only=True):
+class BudgetMatch(Strict, frozen=True, kw_only=True):
     keys: tuple[str, ...] | None = None
     routes: tuple[str, ...] | None = None
     tags: dict[str, str] | None = None
     users: tuple[str, ...] | None = None
 
 
-class BudgetStep(Strict, kw_only=True):
+class BudgetStep(Strict, frozen=True, kw_only=True):
     at: Annotated[float, Meta(ge=0)]
     do: Constraint | Literal["reject"]
 
 
-class Budget(Strict, kw_only=True):
+class Budget(Strict, frozen=True, kw_only=True):
     name: Name
     match: BudgetMatch = BudgetMatch()
     limit: Usd
@@ -261,34 +264,34 @@ class Budget(Strict, kw_only=True):
     ladder: tuple[BudgetStep, ...] = ()
 
 
-class Arm(Constraint, kw_only=True):
+class Arm(Constraint, frozen=True, kw_only=True):
     policy: PolicyConfig | None = None
 
 
-class Guard(Strict, kw_only=True):
+class Guard(Strict, frozen=True, kw_only=True):
     quality_drop: Share | None = None
 
 
-class Experiment(Strict, kw_only=True):
+class Experiment(Strict, frozen=True, kw_only=True):
     name: Name
     route: str
     share: Share
     by: Literal["request", "session", "user", "key"] = "request"
-    arms: dict[str, Arm]
+    arms: dict[Name, Arm]
     metric: Literal["quality", "cost", "latency", "feedback"] = "quality"
     guard: Guard = Guard()
 
 
-class LevelConstraint(Constraint, kw_only=True):
+class LevelConstraint(Constraint, frozen=True, kw_only=True):
     redact_records: bool = False
 
 
-class Levels(Strict, kw_only=True):
+class Levels(Strict, frozen=True, kw_only=True):
     sensitive: LevelConstraint | None = None
     restricted: LevelConstraint | None = None
 
 
-class Privacy(Strict, kw_only=True):
+class Privacy(Strict, frozen=True, kw_only=True):
     detect: tuple[FindingKind, ...] = ()
     sensitive_terms: tuple[str, ...] = ()
     kinds: dict[FindingKind, PrivacyLevel] = {}
@@ -297,27 +300,27 @@ class Privacy(Strict, kw_only=True):
     redact_for_cloud: bool = False
 
 
-# --- storage and telemetry ----------------------------------------------------------------------------------------
+# --- storage and telemetry ----------------------------------------------------------------------------------
 
 
-class Store(Strict, kw_only=True):
+class Store(Strict, frozen=True, kw_only=True):
     url: str = "sqlite:///router.db"
     content: bool = False
     retain: Duration = Duration(90 * 86400)
 
 
-class Telemetry(Strict, kw_only=True):
+class Telemetry(Strict, frozen=True, kw_only=True):
     log: Literal["json", "text"] = "json"
     traces: str = ""
 
 
-class Config(Strict, kw_only=True):
+class Config(Strict, frozen=True, kw_only=True):
     models: tuple[ModelConfig, ...]
     routes: dict[Name, Route]
     server: Server = Server()
     rules: tuple[Rule, ...] = ()
     budgets: tuple[Budget, ...] = ()
     experiments: tuple[Experiment, ...] = ()
-    privacy: Privacy | UnsetType = UNSET
+    privacy: Privacy = Privacy()
     store: Store = Store()
     telemetry: Telemetry = Telemetry()

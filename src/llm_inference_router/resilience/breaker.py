@@ -1,10 +1,13 @@
 """A circuit breaker for one endpoint: a state machine with time passed in.
 
-    closed    -- failures within the window reach the limit -->  open
+    closed    -- failures in a row, within the window, reach the limit -->  open
     open      -- the rest is over -->                            half_open
     half_open -- the one probe succeeds -->                      closed
     half_open -- the probe fails -->                             open
     half_open -- the probe is given up (a client left) -->       half_open, and the next request probes
+
+Failures count in a row: at a thousand requests a second, five failures in thirty seconds are one in six thousand, and
+no reason to take an endpoint away.
 """
 
 from collections import deque
@@ -45,11 +48,11 @@ class Breaker:
 
     def failed(self, now: float) -> None:
         if self._is_open:
-            self._trip(now)
+            self.trip(now)
             return
         self._failed_at.append(now)
         if len(self._failed_at) == self._limit and now - self._failed_at[0] <= self._window:
-            self._trip(now)
+            self.trip(now)
 
     def abandoned(self) -> None:
         """The try ended without a verdict on the endpoint."""
@@ -59,7 +62,8 @@ class Breaker:
         """Seconds until the next probe is permitted; 0 when requests are."""
         return max(0.0, self._open_until - now) if self._is_open else 0.0
 
-    def _trip(self, now: float) -> None:
+    def trip(self, now: float) -> None:
+        """Opens it at once: for a verdict that needs no counting, such as a failed health probe."""
         self._is_open = True
         self._probing = False
         self._open_until = now + self._rest

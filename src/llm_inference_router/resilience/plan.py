@@ -65,7 +65,7 @@ class Plan:
         self._choose = choose
         self._spend = spend
         self._random = random
-        self._deadline = deadline
+        self.deadline = deadline
         self._at = 0
         self._tries: dict[str, int] = {}
         self._silent: frozenset[str] = frozenset()
@@ -110,7 +110,7 @@ class Plan:
 
     def _rate_limited(self, model: Model, fault: Fault, now: float) -> Command:
         wait = fault.retry_after_s
-        if wait is not None and wait <= _SHORT_WAIT_S and now + wait < self._deadline and self._left(model):
+        if wait is not None and wait <= _SHORT_WAIT_S and now + wait < self.deadline and self._left(model):
             self._pending = model
             return Wait(wait)
         return self._forward()

@@ -19,7 +19,11 @@ class Response(Protocol):
     """An answer whose head has arrived. Close it, whatever happens: that is what frees the upstream."""
 
     status: int
-    headers: Mapping[str, str]  # names in lower case
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Names in lower case."""
+        ...
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises TransportFault when it breaks or passes `limit` bytes."""

@@ -1,0 +1,80 @@
+"""Anthropic's Messages upstream, as OpenAI's chat: requests translated there, answers back."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from llm_inference_router.backends import anthropic_request, faults, normalise
+from llm_inference_router.backends.anthropic_stream import AnthropicDecoder, finish_reason, usage_of
+from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
+from llm_inference_router.dialects.assemble import usage_object
+from llm_inference_router.types import ChatRequest, Fault, Model
+
+VERSION: Final = "2023-06-01"
+_HEADERS: Final = (("content-type", "application/json"), ("anthropic-version", VERSION))
+
+
+class Anthropic:
+    def encode(self, request: ChatRequest, model: Model) -> Encoded:
+        body, warnings = anthropic_request.encode(request, model)
+        return Encoded(Call("/messages", orjson.dumps(body), _HEADERS, stream=request.stream), warnings)
+
+    def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
+        try:
+            doc = normalise.load(body)
+        except ValueError as error:
+            return Fault("malformed", str(error))
+        if not isinstance(doc, dict):
+            return Fault("malformed", "not a JSON object")
+        if doc.get("type") == "error" or doc.get("error") is not None:
+            return faults.in_stream(body)
+        blocks = doc.get("content")
+        if not isinstance(blocks, list):
+            return Fault("malformed", "it has no content")
+        message = _message([block for block in blocks if isinstance(block, dict)])
+        reason = finish_reason(doc.get("stop_reason")) or ("tool_calls" if message.get("tool_calls") else "stop")
+        usage = usage_of(doc.get("usage"))
+        result: dict[str, Any] = {
+            "id": doc["id"] if isinstance(doc.get("id"), str) and doc["id"] else rendering.id,
+            "object": "chat.completion",
+            "created": rendering.created,
+            "model": rendering.model,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
+        }
+        if usage is not None:
+            result["usage"] = usage_object(usage)
+        return Answer(result, reason, usage, normalise.generated(message)[0])
+
+    def decoder(self, rendering: Rendering) -> AnthropicDecoder:
+        return AnthropicDecoder(rendering)
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+        return faults.fault_of(status, faults.words(body), faults.retry_after(headers))
+
+    def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
+        return (("x-api-key", api_key),)
+
+
+def _message(blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[dict[str, Any]] = []
+    for block in blocks:
+        kind = block.get("type")
+        if kind == "text" and isinstance(block.get("text"), str):
+            texts.append(block["text"])
+        elif kind == "thinking" and isinstance(block.get("thinking"), str):
+            thoughts.append(block["thinking"])
+        elif kind == "tool_use" and isinstance(block.get("name"), str):
+            arguments = orjson.dumps(block.get("input") or {}).decode()
+            function = {"name": block["name"], "arguments": arguments}
+            calls.append({"id": str(block.get("id") or f"call_{len(calls)}"), "type": "function", "function": function})
+        # redacted thinking, server tools and their results have no counterpart and concern only the upstream
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts or not calls else None}
+    message["refusal"] = None
+    if thoughts:
+        message["reasoning_content"] = "".join(thoughts)
+    if calls:
+        message["tool_calls"] = calls
+    return message

@@ -1,0 +1,257 @@
+"""Anthropic's message stream as OpenAI's chunks.
+
+    message_start          role chunk; usage of the input
+    content_block_start    tool_use: the call's id and name; others: nothing
+    content_block_delta    text, thinking (as reasoning_content), input_json (as arguments); others: nothing
+    content_block_stop     a tool call without arguments is given `{}`
+    message_delta          finish chunk; usage, cumulative
+    message_stop           done
+    ping, unknown events   nothing
+    error                  a fault
+"""
+
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from llm_inference_router.backends import faults
+from llm_inference_router.backends.base import Rendering
+from llm_inference_router.dialects import sse
+from llm_inference_router.dialects.assemble import usage_object
+from llm_inference_router.types import Fault, Piece, Usage
+
+_FINISH: Final = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "pause_turn": "stop",
+    "refusal": "content_filter",
+}
+_COUNTS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+)
+
+
+class _Delta(msgspec.Struct, gc=False):
+    type: str = ""
+    text: str = ""
+    thinking: str = ""
+    partial_json: str = ""
+    stop_reason: str | None = None
+
+
+class _Block(msgspec.Struct, gc=False):
+    type: str
+    id: str = ""
+    name: str = ""
+    text: str = ""
+    thinking: str = ""
+    input: dict[str, Any] | None = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    id: str = ""
+    usage: dict[str, Any] | None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str
+    index: int = 0
+    delta: _Delta | None = None
+    content_block: _Block | None = None
+    message: _Message | None = None
+    usage: dict[str, Any] | None = None
+
+
+_read = msgspec.json.Decoder(_Event).decode
+
+
+def finish_reason(stop_reason: Any) -> str | None:
+    """OpenAI's finish reason; None while there is none."""
+    return _FINISH.get(stop_reason, "stop") if isinstance(stop_reason, str) and stop_reason else None
+
+
+def usage_of(raw: Any) -> Usage | None:
+    """Anthropic counts what came from or went to the cache beside the input; OpenAI counts it in."""
+    if not isinstance(raw, dict):
+        return None
+    values = [value if type(value := raw.get(name)) is int and value > 0 else 0 for name in _COUNTS]
+    if not any(values):
+        return None
+    fresh, output, written, cached = values
+    return Usage(fresh + written + cached, output, cached_tokens=cached, cache_write_tokens=written)
+
+
+class AnthropicDecoder:
+    __slots__ = ("_begun", "_blocks", "_calls", "_done", "_head", "_parser", "_rendering", "_stopped", "_usage")
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+        self._parser = sse.Parser()
+        self._head = self._make_head(rendering.id)
+        self._begun = False
+        self._done = False
+        self._stopped = False
+        self._calls = 0
+        self._blocks: dict[int, list[int]] = {}  # block -> number of its tool call, characters of its arguments
+        self._usage: dict[str, Any] = {}
+
+    def feed(self, data: bytes) -> list[Piece]:
+        pieces: list[Piece] = []
+        for name, event in self._parser.feed(data):
+            self._event(name, event, pieces)
+        return pieces
+
+    def close(self) -> list[Piece]:
+        pieces: list[Piece] = []
+        for name, event in self._parser.close():
+            self._event(name, event, pieces)
+        if not self._done and not self._begun and not pieces:
+            fault = Fault("malformed", "the upstream's answer holds no event")
+            pieces.append(Piece(fault=fault, done=True))
+        return pieces
+
+    def _make_head(self, id: str) -> bytes:  # noqa: A002 - the wire's name
+        """A chunk up to its choices."""
+        rendering = self._rendering
+        head = {
+            "id": id,
+            "object": "chat.completion.chunk",
+            "created": rendering.created,
+            "model": rendering.model,
+        }
+        return orjson.dumps(head)[:-1]
+
+    def _chunk(self, delta: bytes, finish: bytes = b"null") -> bytes:
+        return b'%b,"choices":[{"index":0,"delta":%b,"logprobs":null,"finish_reason":%b}]}' % (
+            self._head,
+            delta,
+            finish,
+        )
+
+    def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
+        if self._done or not data:
+            return
+        if name is sse.MALFORMED or name is sse.BROKEN:
+            self._done = name is sse.BROKEN
+            pieces.append(Piece(fault=Fault("malformed", data.decode()), done=self._done))
+            return
+        try:
+            event = _read(data)
+        except (msgspec.DecodeError, RecursionError):
+            pieces.append(Piece(fault=Fault("malformed", "an event that is no message event")))
+            return
+        kind = event.type
+        if kind == "content_block_delta":
+            self._delta(event, pieces)
+        elif kind == "message_start":
+            self._start(event, pieces)
+        elif kind == "content_block_start":
+            self._block(event, pieces)
+        elif kind == "content_block_stop":
+            self._block_stop(event.index, pieces)
+        elif kind == "message_delta":
+            self._stop(event, pieces)
+        elif kind == "message_stop":
+            self._end(pieces)
+        elif kind == "error":
+            self._done = True
+            pieces.append(Piece(fault=faults.in_stream(data), done=True))
+
+    def _start(self, event: _Event, pieces: list[Piece]) -> None:
+        self._begun = True
+        if event.message is not None:
+            if event.message.id:
+                self._head = self._make_head(event.message.id)
+            self._count(event.message.usage)
+        pieces.append(Piece(self._chunk(b'{"role":"assistant","content":""}')))
+
+    def _block(self, event: _Event, pieces: list[Piece]) -> None:
+        block = event.content_block
+        if block is None:
+            return
+        if block.type == "tool_use":
+            number = self._calls
+            self._calls += 1
+            text = orjson.dumps(block.input).decode() if block.input else ""
+            self._blocks[event.index] = [number, len(text)]
+            call = {
+                "index": number,
+                "id": block.id or f"call_{number}",
+                "type": "function",
+                "function": {"name": block.name, "arguments": text},
+            }
+            chunk = self._chunk(orjson.dumps({"tool_calls": [call]}))
+            pieces.append(Piece(chunk, content=True, text_chars=len(block.name) + len(text)))
+        elif block.text and block.type == "text":
+            self._text(block.text, pieces)
+        elif block.thinking and block.type == "thinking":
+            self._thought(block.thinking, pieces)
+
+    def _delta(self, event: _Event, pieces: list[Piece]) -> None:
+        delta = event.delta
+        if delta is None:
+            return
+        if delta.text and delta.type == "text_delta":
+            self._text(delta.text, pieces)
+        elif delta.thinking and delta.type == "thinking_delta":
+            self._thought(delta.thinking, pieces)
+        elif delta.partial_json and event.index in self._blocks:
+            block = self._blocks[event.index]
+            block[1] += len(delta.partial_json)
+            self._arguments(block[0], delta.partial_json, pieces)
+
+    def _text(self, text: str, pieces: list[Piece]) -> None:
+        chunk = self._chunk(b'{"content":' + orjson.dumps(text) + b"}")
+        pieces.append(Piece(chunk, True, len(text), text))
+
+    def _thought(self, text: str, pieces: list[Piece]) -> None:
+        chunk = self._chunk(b'{"reasoning_content":' + orjson.dumps(text) + b"}")
+        pieces.append(Piece(chunk, True, len(text)))
+
+    def _arguments(self, number: int, text: str, pieces: list[Piece]) -> None:
+        call = {"index": number, "function": {"arguments": text}}
+        pieces.append(Piece(self._chunk(orjson.dumps({"tool_calls": [call]})), True, len(text)))
+
+    def _block_stop(self, index: int, pieces: list[Piece]) -> None:
+        block = self._blocks.pop(index, None)
+        if block is not None and block[1] == 0:
+            self._arguments(block[0], "{}", pieces)
+
+    def _stop(self, event: _Event, pieces: list[Piece]) -> None:
+        self._count(event.usage)
+        finish = finish_reason(event.delta.stop_reason if event.delta is not None else None)
+        if finish is not None:
+            self._finish(finish, pieces)
+
+    def _end(self, pieces: list[Piece]) -> None:
+        self._done = True
+        if not self._begun:
+            fault = Fault("malformed", "the upstream's answer holds no message")
+            pieces.append(Piece(fault=fault, done=True))
+            return
+        if not self._stopped:
+            self._finish("tool_calls" if self._calls else "stop", pieces)
+        pieces.append(Piece(done=True))
+
+    def _finish(self, finish: str, pieces: list[Piece]) -> None:
+        self._stopped = True
+        pieces.append(Piece(self._chunk(b"{}", orjson.dumps(finish)), finish_reason=finish))
+        usage = usage_of(self._usage)
+        if usage is not None:
+            chunk = None
+            if self._rendering.include_usage:
+                chunk = b'%b,"choices":[],"usage":%b}' % (self._head, orjson.dumps(usage_object(usage)))
+            pieces.append(Piece(chunk, usage=usage))
+
+    def _count(self, raw: dict[str, Any] | None) -> None:
+        """Counts are cumulative: what a later event names replaces what an earlier one said."""
+        for name in _COUNTS:
+            if raw is not None and type(raw.get(name)) is int:
+                self._usage[name] = raw[name]

@@ -1,0 +1,162 @@
+"""The turns of a conversation, from OpenAI's roles to Anthropic's.
+
+System and developer messages become the system prompt. Tool results become blocks of a user turn. Neighbouring turns of
+one role are merged, the first turn is the user's, no text block is empty: all this Anthropic asks for.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+
+Block = dict[str, Any]
+
+_DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,")
+_NOT_ID: Final = re.compile(r"[^A-Za-z0-9_-]")
+_IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+EMPTY_TEXT: Final = "(empty message)"
+CONTINUED: Final = "(conversation continued)"
+
+
+class Turns:
+    def __init__(self) -> None:
+        self.system: list[Block] = []
+        self.warnings: list[str] = []
+        self._turns: list[dict[str, Any]] = []
+
+    def add(self, message: Mapping[str, Any]) -> None:
+        role = message["role"]
+        content = message.get("content")
+        if role in ("system", "developer"):
+            self.system += self._texts(content)
+        elif role in ("tool", "function"):
+            self._append("user", [self._result(message)])
+        elif role == "assistant":
+            self._append("assistant", self._texts(content or message.get("refusal")) + self._calls(message))
+        else:
+            self._append("user", self._blocks(content))
+
+    def finish(self) -> list[dict[str, Any]]:
+        """The turns, made acceptable."""
+        turns = self._turns
+        if not turns or turns[0]["role"] != "user":
+            turns.insert(0, {"role": "user", "content": [{"type": "text", "text": CONTINUED}]})
+            self.warnings.append("a first user turn was added: Anthropic asks for one")
+        last = turns[-1]
+        if last["role"] == "assistant" and last["content"][-1]["type"] == "text":
+            block = last["content"][-1]
+            stripped = block["text"].rstrip()
+            if stripped != block["text"]:
+                last["content"][-1] = {**block, "text": stripped}
+                self.warnings.append("white space at the end of the last assistant turn left out")
+        for turn in turns:
+            blocks = turn["content"]
+            if turn["role"] == "user":
+                # Results come first in their turn: Anthropic looks for them right after the calls.
+                blocks.sort(key=lambda block: block["type"] != "tool_result")
+            if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
+                turn["content"] = blocks[0]["text"]
+        return turns
+
+    def _append(self, role: str, blocks: list[Block]) -> None:
+        if not blocks:
+            if role == "assistant":
+                return
+            blocks = [{"type": "text", "text": EMPTY_TEXT}]
+            self.warnings.append("an empty message was sent as a placeholder")
+        if self._turns and self._turns[-1]["role"] == role:
+            self._turns[-1]["content"] += blocks
+        else:
+            self._turns.append({"role": role, "content": blocks})
+
+    def _texts(self, content: Any) -> list[Block]:
+        """The text blocks of a content that holds nothing else."""
+        return [block for block in self._blocks(content) if block["type"] == "text"]
+
+    def _blocks(self, content: Any) -> list[Block]:
+        if isinstance(content, str):
+            return [{"type": "text", "text": content}] if content.strip() else []
+        blocks: list[Block] = []
+        for part in content or ():
+            block = self._block(part)
+            if block is None:
+                continue
+            if isinstance(part.get("cache_control"), dict):
+                block["cache_control"] = part["cache_control"]
+            blocks.append(block)
+        return blocks
+
+    def _block(self, part: Mapping[str, Any]) -> Block | None:
+        kind = part["type"]
+        if kind in ("text", "refusal"):
+            text = part[kind]
+            return {"type": "text", "text": text} if text.strip() else None
+        if kind == "image_url":
+            return self._image(part["image_url"]["url"])
+        if kind == "file":
+            data = part["file"].get("file_data")
+            match = _DATA_URL.match(data) if isinstance(data, str) else None
+            if match and match[1] == "application/pdf":
+                return {"type": "document", "source": _source(match, data)}
+        self.warnings.append("content parts left out: " + ("audio" if kind == "input_audio" else "files"))
+        return None
+
+    def _image(self, url: str) -> Block | None:
+        match = _DATA_URL.match(url)
+        if match and match[1] in _IMAGES:
+            return {"type": "image", "source": _source(match, url)}
+        if url.startswith(("https://", "http://")):
+            return {"type": "image", "source": {"type": "url", "url": url}}
+        self.warnings.append("images left out: neither a web address nor JPEG, PNG, GIF or WebP data")
+        return None
+
+    def _result(self, message: Mapping[str, Any]) -> Block:
+        content = message.get("content")
+        block: Block = {"type": "tool_result", "tool_use_id": _id(message.get("tool_call_id") or _named(message))}
+        if isinstance(content, str):
+            if content:
+                block["content"] = content
+        else:
+            inner = [b for b in self._blocks(content) if b["type"] in ("text", "image")]
+            if inner:
+                block["content"] = inner
+        return block
+
+    def _calls(self, message: Mapping[str, Any]) -> list[Block]:
+        calls: Iterable[Mapping[str, Any]] = message.get("tool_calls") or ()
+        blocks = []
+        for call in calls:
+            function = call.get("function")
+            if isinstance(function, dict):
+                blocks.append(self._call(call["id"], function))
+            else:
+                self.warnings.append("calls of tools that are not functions left out")
+        function = message.get("function_call")
+        if isinstance(function, dict):
+            blocks.append(self._call(_named(function), function))
+        return blocks
+
+    def _call(self, name: str, function: Mapping[str, Any]) -> Block:
+        text = function["arguments"]
+        try:
+            arguments = orjson.loads(text) if text.strip() else {}
+        except orjson.JSONDecodeError:
+            arguments = text
+        if not isinstance(arguments, dict):
+            arguments = {"arguments": arguments}
+            self.warnings.append("tool arguments that are no JSON object were wrapped in one")
+        return {"type": "tool_use", "id": _id(name), "name": function["name"], "input": arguments}
+
+
+def _source(match: re.Match[str], url: str) -> dict[str, str]:
+    return {"type": "base64", "media_type": match[1], "data": url[match.end() :]}
+
+
+def _id(name: str) -> str:
+    return _NOT_ID.sub("_", name) or "call"
+
+
+def _named(function: Mapping[str, Any]) -> str:
+    """The id of a deprecated function call and of its result, which know each other by name alone."""
+    return f"call_{function.get('name', '')}"

@@ -1,0 +1,84 @@
+"""OpenAI's dialect upstream: OpenAI itself, vLLM, TGI, Ollama, llama.cpp and whatever else speaks it.
+
+One class for all; what differs is in `quirks.TABLE`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from llm_inference_router.backends import faults, normalise
+from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
+from llm_inference_router.backends.openai_stream import OpenAIDecoder
+from llm_inference_router.backends.quirks import Quirks
+from llm_inference_router.types import ChatRequest, Fault, Model
+
+_HEADERS = (("content-type", "application/json"),)
+
+
+class OpenAI:
+    def __init__(self, quirks: Quirks) -> None:
+        self.quirks = quirks
+
+    def encode(self, request: ChatRequest, model: Model) -> Encoded:
+        body = dict(request.body)
+        body["model"] = model.upstream_model
+        warnings = self.quirks.rewrite(body)
+        if request.stream:
+            if self.quirks.stream_usage:
+                # Always asked for: billing needs it. What the client did not ask for is taken out on the way back.
+                options = body.get("stream_options")
+                body["stream_options"] = {**options, "include_usage": True} if options else {"include_usage": True}
+        elif "stream_options" in body:
+            del body["stream_options"]  # refused by several servers where there is no stream
+        call = Call("/chat/completions", orjson.dumps(body), _HEADERS, stream=request.stream)
+        return Encoded(call, tuple(warnings))
+
+    def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
+        try:
+            doc = normalise.load(body)
+        except ValueError as error:
+            return _malformed(str(error))
+        if not isinstance(doc, dict):
+            return _malformed("not a JSON object")
+        if doc.get("error") is not None:
+            return faults.in_stream(body)
+        raw = doc.get("choices")
+        if not isinstance(raw, list) or not raw:
+            return _malformed("it has no choices")
+        reasons = [item.get("finish_reason") for item in raw if isinstance(item, dict)]
+        if any(isinstance(reason, str) and reason.lower() in normalise.BROKEN_OFF for reason in reasons):
+            return Fault("truncated", "the upstream stopped the answer before its end")
+        return _whole(doc, raw, rendering)
+
+    def decoder(self, rendering: Rendering) -> OpenAIDecoder:
+        return OpenAIDecoder(rendering)
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+        return faults.fault_of(status, faults.words(body), faults.retry_after(headers))
+
+    def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {api_key}"),)
+
+
+def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer:
+    normalise.head(doc, rendering, "chat.completion")
+    choices = [normalise.choice(item, index) for index, item in enumerate(raw)]
+    size = 0
+    for item in choices:
+        item["message"] = normalise.message(item.get("message"))
+        if item["finish_reason"] is None:
+            item["finish_reason"] = "tool_calls" if item["message"].get("tool_calls") else "stop"
+        size += normalise.generated(item["message"])[0]
+    doc["choices"] = choices
+    return Answer(
+        body=doc,
+        finish_reason=choices[0]["finish_reason"],
+        usage=normalise.usage(doc.get("usage")),
+        text_chars=size,
+    )
+
+
+def _malformed(reason: str) -> Fault:
+    return Fault("malformed", reason)

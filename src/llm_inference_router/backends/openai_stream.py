@@ -1,0 +1,288 @@
+"""Streams of OpenAI-like servers: events in, pieces out, each chunk valid for the official client.
+
+Most chunks are already valid and need no more than another model name. They are read once, typed, for what the router
+must know; if the type fits, the bytes are passed on with the name exchanged in place, all their other fields untouched.
+Everything else takes the long way: parse, repair, write again.
+"""
+
+from typing import Any, Final, Literal
+
+import msgspec
+import orjson
+
+from llm_inference_router.backends import faults, normalise
+from llm_inference_router.backends.base import Rendering
+from llm_inference_router.dialects import sse
+from llm_inference_router.types import Fault, Piece
+
+_KIND: Final = "chat.completion.chunk"
+
+
+class _Fast(msgspec.Struct, gc=False):
+    """Frozen in spirit; gc=False, since a chunk holds no cycles and lives for microseconds."""
+
+
+class _Function(_Fast):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(_Fast):
+    index: int
+    id: str | None = None
+    type: Literal["function"] | None = None
+    function: _Function | None = None
+
+
+class _Delta(_Fast):
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
+    audio: dict[str, Any] | None = None
+
+
+class _Top(_Fast):
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class _Token(_Fast):
+    token: str
+    logprob: float
+    top_logprobs: list[_Top]
+    bytes: list[int] | None = None
+
+
+class _Logprobs(_Fast):
+    content: list[_Token] | None = None
+    refusal: list[_Token] | None = None
+
+
+class _Choice(_Fast):
+    index: int
+    delta: _Delta
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Chunk(_Fast):
+    """A chunk that the official client's types accept as it is."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[_Choice]
+    usage: dict[str, Any] | None = None
+    error: msgspec.Raw | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    system_fingerprint: str | None = None
+
+
+_read = msgspec.json.Decoder(_Chunk).decode
+
+
+class OpenAIDecoder:
+    __slots__ = (
+        "_done", "_events", "_learned", "_new", "_old", "_open", "_parser", "_rendering", "_roles", "_tool_ids",
+        "_tools", "_upstream_model",
+    )  # fmt: skip
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+        self._parser = sse.Parser()
+        self._events = 0  # chunks that were read
+        self._done = False
+        self._open: set[int] = set()  # choices that have begun and not finished
+        self._roles: set[int] = set()  # choices that have begun
+        self._tools: set[int] = set()  # choices that called a tool
+        self._tool_ids: set[tuple[int, int]] = set()  # tool calls whose id has been passed on
+        self._learned = False
+        self._upstream_model = ""
+        self._old = b""  # the upstream's spelling of its model name
+        self._new = orjson.dumps(rendering.model)
+
+    def feed(self, data: bytes) -> list[Piece]:
+        pieces: list[Piece] = []
+        for name, event in self._parser.feed(data):
+            self._event(name, event, pieces)
+        return pieces
+
+    def close(self) -> list[Piece]:
+        pieces: list[Piece] = []
+        for name, event in self._parser.close():
+            self._event(name, event, pieces)
+        if not self._done and not self._events and not pieces:
+            fault = Fault("malformed", "the upstream's answer holds no event")
+            pieces.append(Piece(fault=fault, done=True))
+        return pieces
+
+    def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
+        if self._done:
+            return
+        if name is sse.MALFORMED or name is sse.BROKEN:
+            self._done = name is sse.BROKEN
+            pieces.append(Piece(fault=Fault("malformed", data.decode()), done=self._done))
+            return
+        if name == b"error":
+            self._fault(data, pieces)
+            return
+        try:
+            chunk = _read(data)
+        except (msgspec.DecodeError, RecursionError):
+            self._long_way(data, pieces)
+            return
+        choices = chunk.choices
+        if chunk.usage is not None or not chunk.id or chunk.error is not None or len(choices) != 1:
+            self._long_way(data, pieces)
+            return
+        choice = choices[0]
+        delta = choice.delta
+        index = choice.index
+        calls = delta.tool_calls
+        if index not in self._roles or (calls and self._repeats(index, calls)):
+            self._long_way(data, pieces)
+            return
+        patched = self._patch(data, chunk.model)
+        if patched is None:
+            self._long_way(data, pieces)
+            return
+        self._events += 1
+        text = delta.content or ""
+        if delta.refusal:
+            text += delta.refusal
+        size = len(text)
+        extra = delta.reasoning_content or delta.reasoning
+        if extra:
+            size += len(extra)
+        if calls:
+            self._tools.add(index)
+            for call in calls:
+                if call.id is not None:
+                    self._tool_ids.add((index, call.index))
+                function = call.function
+                if function is not None:
+                    size += len(function.arguments or "") + len(function.name or "")
+        content = size > 0 or bool(calls) or delta.function_call is not None or delta.audio is not None
+        finish = choice.finish_reason
+        if finish is not None:
+            self._open.discard(index)
+            if self._open:
+                finish = None
+        pieces.append(Piece(patched, content, size, text, finish))
+
+    def _patch(self, data: bytes, model: str) -> bytes | None:
+        """The event with the model's name exchanged, or None where that is not sure to hit the right place.
+
+        A key is `"model"` with bare quotes, which no string can contain: if the bytes hold it once, and the typed
+        reading found a model, that one place is the top-level name.
+        """
+        if not self._learned or model != self._upstream_model:
+            self._learned = True
+            self._upstream_model = model
+            self._old = self._spelling(data, model)
+        if not self._old or data.count(b'"model"') != 1 or b"\n" in data:
+            return None
+        before, found, after = data.partition(self._old)
+        return before + b'"model":' + self._new + after if found else None
+
+    def _spelling(self, data: bytes, model: str) -> bytes:
+        name = orjson.dumps(model)
+        for between in (b'"model":', b'"model": '):
+            if between + name in data:
+                return between + name
+        return b""
+
+    def _repeats(self, index: int, calls: list[_ToolCall]) -> bool:
+        """Clients join what they receive, so an id or a name that comes with every delta would grow."""
+        return any(call.id is not None and (index, call.index) in self._tool_ids for call in calls)
+
+    def _long_way(self, data: bytes, pieces: list[Piece]) -> None:
+        if data == sse.DONE or data.strip() == sse.DONE:
+            self._finish(pieces)
+            return
+        if not data.strip():
+            return  # a keep-alive
+        try:
+            doc = normalise.load(data)
+        except ValueError as error:
+            pieces.append(Piece(fault=Fault("malformed", f"an event that is {error}")))
+            return
+        if isinstance(doc, dict) and (doc.get("error") is not None or doc.get("object") == "error"):
+            self._fault(data, pieces)
+        elif isinstance(doc, dict) and isinstance(doc.get("choices"), list):
+            self._events += 1
+            self._repaired(doc, pieces)
+        else:
+            pieces.append(Piece(fault=Fault("malformed", "an event that is no chunk")))
+
+    def _fault(self, data: bytes, pieces: list[Piece]) -> None:
+        self._done = True
+        pieces.append(Piece(fault=faults.in_stream(data), done=True))
+
+    def _repaired(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
+        raw = doc["choices"]
+        if any(isinstance(c, dict) and str(c.get("finish_reason")).lower() in normalise.BROKEN_OFF for c in raw):
+            self._done = True
+            fault = Fault("truncated", "the upstream stopped the answer before its end")
+            pieces.append(Piece(fault=fault, done=True))
+            return
+        normalise.head(doc, self._rendering, _KIND)
+        usage = normalise.usage(doc.get("usage"))
+        if not self._rendering.include_usage:
+            doc.pop("usage", None)
+        choices = [normalise.choice(item, number) for number, item in enumerate(raw)]
+        doc["choices"] = choices
+        size, text, content, finish = 0, "", False, None
+        for choice in choices:
+            delta = choice["delta"] = normalise.delta(choice.get("delta"))
+            self._begin(choice["index"], delta)
+            more, said = normalise.generated(delta)
+            size += more
+            text += said
+            content = content or more > 0 or any(delta.get(k) for k in ("tool_calls", "function_call", "audio"))
+            if choice["finish_reason"] is not None:
+                self._open.discard(choice["index"])
+                finish = choice["finish_reason"]
+        if self._open:
+            finish = None
+        silent = not choices and (usage is None or not self._rendering.include_usage)
+        chunk = None if silent else orjson.dumps(doc)
+        pieces.append(Piece(chunk, content, size, text, finish, usage))
+
+    def _begin(self, index: int, delta: dict[str, Any]) -> None:
+        if index not in self._roles:
+            self._roles.add(index)
+            self._open.add(index)
+            delta["role"] = "assistant"
+        for call in delta.get("tool_calls", ()):
+            self._tools.add(index)
+            key = (index, call["index"])
+            if call.get("id") is None:
+                continue
+            if key in self._tool_ids:
+                for name in ("id", "type"):
+                    call.pop(name, None)
+                if isinstance(call.get("function"), dict):
+                    call["function"].pop("name", None)
+            self._tool_ids.add(key)
+
+    def _finish(self, pieces: list[Piece]) -> None:
+        """The end marker. A choice that never named its finish reason is given one: the upstream says it is whole."""
+        self._done = True
+        if not self._events:
+            pieces.append(Piece(fault=Fault("malformed", "the upstream's answer holds no chunk"), done=True))
+            return
+        for index in sorted(self._open):
+            reason = "tool_calls" if index in self._tools else "stop"
+            doc: dict[str, Any] = {"choices": [{"index": index, "delta": {}, "finish_reason": reason}]}
+            normalise.head(doc, self._rendering, _KIND)
+            self._open.discard(index)
+            pieces.append(Piece(orjson.dumps(doc), finish_reason=None if self._open else reason))
+        pieces.append(Piece(done=True))
+

@@ -1,0 +1,21 @@
+"""Backends by the names that a configuration uses."""
+
+from functools import cache
+
+from llm_inference_router.backends.anthropic import Anthropic
+from llm_inference_router.backends.base import Backend
+from llm_inference_router.backends.openai import OpenAI
+from llm_inference_router.backends.quirks import TABLE
+
+
+@cache
+def backend(name: str) -> Backend:
+    """The one backend of this name. Raises KeyError for a name that the schema does not know."""
+    if name == "anthropic":
+        return Anthropic()
+    if name == "simulated":
+        # Imported on demand: whoever has real models never loads the simulated ones.
+        from llm_inference_router.backends.simulated import Simulated  # noqa: PLC0415
+
+        return Simulated()
+    return OpenAI(TABLE[name])

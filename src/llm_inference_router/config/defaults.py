@@ -1,0 +1,43 @@
+"""Defaults that depend on a model's backend: where it listens, and what it can do when the file does not
+say."""
+
+from llm_inference_router.config.schema import BackendName, ModelConfig
+from llm_inference_router.types import Capability
+
+ENDPOINTS: dict[BackendName, str | None] = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "vllm": "http://127.0.0.1:8000/v1",
+    "tgi": "http://127.0.0.1:8080/v1",
+    "ollama": "http://127.0.0.1:11434/v1",
+    "llamacpp": "http://127.0.0.1:8080/v1",
+    "openai_compatible": None,
+    "simulated": None,
+}
+
+# What the hosted models usually do. A local server does what its model and its start options allow, which
+# nobody can know from its name, so it has to say.
+CAPABILITIES: dict[BackendName, tuple[Capability, ...]] = {
+    "openai": ("tools", "parallel_tools", "json_schema", "vision", "logprobs"),
+    "anthropic": ("tools", "parallel_tools", "vision", "prefill"),
+    "vllm": (),
+    "tgi": (),
+    "ollama": (),
+    "llamacpp": (),
+    "openai_compatible": (),
+    "simulated": ("tools", "parallel_tools", "json_schema", "logprobs"),
+}
+
+CLOUD_HOSTS = frozenset({"api.openai.com", "api.anthropic.com"})
+
+
+def urls(model: ModelConfig) -> tuple[str, ...]:
+    """The model's addresses: its own, or its backend's default; none for a simulated model."""
+    if model.endpoints:
+        return tuple(endpoint.url for endpoint in model.endpoints)
+    default = ENDPOINTS[model.backend]
+    return (default,) if default else ()
+
+
+def capabilities(model: ModelConfig) -> frozenset[Capability]:
+    return frozenset(CAPABILITIES[model.backend] if model.capabilities is None else model.capabilities)

@@ -1,0 +1,190 @@
+"""What a stream has come to so far, and which frames the client is given when.
+
+Only here is it decided whether an answer is complete: a stream that is cut often ends cleanly below HTTP, so a missing
+finish reason and a missing end marker are all that tells.
+"""
+
+from typing import Any
+
+import msgspec
+import orjson
+
+from llm_inference_router.dialects.sse import DONE_FRAME, frame
+from llm_inference_router.types import Fault, Piece, Usage
+
+CHARS_PER_TOKEN = 4  # of English under current vocabularies; only where an upstream reports no usage
+_MALFORMED_LIMIT = 100
+
+
+def estimate(prompt_tokens: int, text_chars: int) -> Usage:
+    """Usage where the upstream reports none, marked as estimated: `text_chars` generated characters, four a token."""
+    return Usage(
+        input_tokens=prompt_tokens,
+        output_tokens=-(-text_chars // CHARS_PER_TOKEN),
+        source="estimated",
+    )
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """Usage as OpenAI's `usage` field."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+class Assembly:
+    """Takes the pieces of one stream in order and says what to send.
+
+    | state   | role only | content         | finish        | usage   | done    | fault  |
+    |---------|-----------|-----------------|---------------|---------|---------|--------|
+    | silent  | hold      | send held; open | hold; closing | hold    | settled | failed |
+    | open    | send      | send            | hold; closing | send    | settled | failed |
+    | closing | hold      | hold            | hold          | settled | settled | count  |
+    | failed  | drop      | drop            | drop          | note    | drop    | drop   |
+
+    Nothing is sent before there is content, so that until then another model can answer unseen. What is held
+    from the finish on is the stream's end, given by `end`: it may wait for the record. A malformed event is
+    skipped and counted, and so is any fault once the answer has finished.
+    """
+
+    __slots__ = (
+        "_created", "_first", "_held", "_id", "_include_usage", "_keep_text", "_model", "_prompt_tokens", "_texts",
+        "begun", "done", "failure", "finish_reason", "malformed", "text_chars", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        id: str,  # noqa: A002 - the wire's name
+        created: int,
+        include_usage: bool,
+        prompt_tokens: int = 0,
+        keep_text: bool = False,
+    ) -> None:
+        self._model = model
+        self._id = id
+        self._created = created
+        self._include_usage = include_usage
+        self._prompt_tokens = prompt_tokens
+        self._keep_text = keep_text
+        self._first: bytes | None = None
+        self._held: list[bytes] = []
+        self._texts: list[str] = []
+        self.begun = False  # content has begun: from now on nothing can be taken back
+        self.done = False  # the upstream's end marker was seen
+        self.failure: Fault | None = None  # what ended the stream before its time
+        self.finish_reason: str | None = None
+        self.malformed = 0  # events skipped
+        self.text_chars = 0
+        self.usage: Usage | None = None  # as reported
+
+    def push(self, piece: Piece) -> tuple[bytes, ...]:
+        """The frames to send now."""
+        if piece.usage is not None:
+            self.usage = piece.usage
+        if self.failure is not None:
+            return ()
+        if piece.fault is not None:
+            self._fault(piece)
+            return ()
+        if piece.done:
+            self.done = True
+        self.text_chars += piece.text_chars
+        if self._keep_text and piece.text:
+            self._texts.append(piece.text)
+        chunk = piece.chunk
+        if piece.finish_reason is not None:
+            self.finish_reason = piece.finish_reason
+        elif self.finish_reason is None and chunk is not None:
+            if self.begun:
+                return (frame(chunk),)
+            if piece.content:
+                self.begun = True
+                self._first = chunk
+                frames = (*self._held, frame(chunk))
+                self._held.clear()
+                return frames
+        if chunk is not None:
+            self._hold(chunk, piece.content)
+        return ()
+
+    def end(self) -> tuple[bytes, ...]:
+        """The frames that end a complete answer: what was held, usage where it was asked for, the end marker.
+
+        Empty when the answer is not complete.
+        """
+        if not self.complete:
+            return ()
+        frames = self._held
+        self._held = []
+        if self._include_usage and self.usage is None:
+            frames.append(frame(self._usage_chunk()))
+        frames.append(DONE_FRAME)
+        return tuple(frames)
+
+    @property
+    def complete(self) -> bool:
+        return self.failure is None and (self.finish_reason is not None or self.done)
+
+    @property
+    def settled(self) -> bool:
+        """Nothing more needs to be read from the upstream."""
+        return self.done or self.failure is not None or (self.finish_reason is not None and self.usage is not None)
+
+    @property
+    def truncation(self) -> Fault | None:
+        """Why an answer whose upstream has closed is not complete; None when it is."""
+        if self.complete:
+            return None
+        return self.failure or Fault(kind="truncated", message="the upstream's answer broke off before its end")
+
+    @property
+    def text(self) -> str:
+        """The generated text so far; kept only where `keep_text` asked for it."""
+        return "".join(self._texts)
+
+    def billed(self) -> Usage:
+        """Usage as reported, or else estimated from the text so far and marked as such."""
+        return self.usage or estimate(self._prompt_tokens, self.text_chars)
+
+    def _hold(self, chunk: bytes, content: bool) -> None:
+        self._held.append(frame(chunk))
+        if content:
+            self.begun = True
+        if self._first is None:
+            self._first = chunk
+
+    def _fault(self, piece: Piece) -> None:
+        fault = piece.fault
+        if self.finish_reason is not None or (fault and fault.kind == "malformed" and not piece.done):
+            self.malformed += 1
+            if self.malformed < _MALFORMED_LIMIT or self.finish_reason is not None:
+                return
+        self.failure = fault
+        self._held.clear()
+
+    def _usage_chunk(self) -> bytes:
+        head = _head(self._first) if self._first is not None else _Head()
+        return orjson.dumps(
+            {
+                "id": head.id or self._id,
+                "object": "chat.completion.chunk",
+                "created": head.created or self._created,
+                "model": self._model,
+                "choices": [],
+                "usage": usage_object(self.billed()),
+            }
+        )
+
+
+class _Head(msgspec.Struct):
+    id: str = ""
+    created: int = 0
+
+
+_head = msgspec.json.Decoder(_Head).decode

@@ -1,0 +1,97 @@
+"""The state of every endpoint: how busy it is, whether its breaker rests, and until when it asked to be left alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from llm_inference_router.resilience.balance import pick
+from llm_inference_router.resilience.breaker import Breaker, State
+from llm_inference_router.types import Endpoint, Fault, Model
+
+_RATE_LIMIT_REST_S = 5.0  # where the upstream names no time
+_LONGEST_REST_S = 60.0
+_AUTH_REST_S = 60.0
+_BLAMELESS = frozenset({"rate_limited", "auth", "cancelled"})
+
+
+class EndpointState:
+    __slots__ = ("breaker", "outstanding", "rests_until")
+
+    def __init__(self, breaker: Breaker | None) -> None:
+        self.breaker = breaker
+        self.outstanding = 0
+        self.rests_until = 0.0
+
+    def permits(self, now: float) -> bool:
+        return now >= self.rests_until and (self.breaker is None or self.breaker.permits(now))
+
+    def rests_for(self, now: float) -> float:
+        rest = max(0.0, self.rests_until - now)
+        return max(rest, self.breaker.rests_for(now)) if self.breaker else rest
+
+
+class Endpoints:
+    """All endpoints of a configuration. Times are monotonic seconds."""
+
+    def __init__(self, models: Sequence[Model], breakers: Mapping[str, Breaker | None]) -> None:
+        self._models = models
+        self._states = {
+            endpoint.id: EndpointState(breakers[endpoint.id]) for model in models for endpoint in model.endpoints
+        }
+
+    def choose(self, model: Model, excluded: frozenset[str], prefix: bytes, now: float) -> Endpoint | None:
+        """An endpoint that may be tried now, by least outstanding work and prefix affinity."""
+        free = [e for e in model.endpoints if e.id not in excluded and self._states[e.id].permits(now)]
+        if not free:
+            return None
+        return pick(free, {e.id: self._states[e.id].outstanding for e in free}, prefix) if len(free) > 1 else free[0]
+
+    def began(self, endpoint: Endpoint, now: float) -> None:
+        state = self._states[endpoint.id]
+        state.outstanding += 1
+        if state.breaker:
+            state.breaker.begin(now)
+
+    def ended(self, endpoint: Endpoint, fault: Fault | None, now: float) -> None:
+        state = self._states[endpoint.id]
+        state.outstanding -= 1
+        if fault is not None and fault.kind == "rate_limited":
+            rest = _RATE_LIMIT_REST_S if fault.retry_after_s is None else fault.retry_after_s
+            state.rests_until = now + min(rest, _LONGEST_REST_S)
+        elif fault is not None and fault.kind == "auth":
+            state.rests_until = now + _AUTH_REST_S
+        if state.breaker is None:
+            return
+        if fault is None or fault.final or fault.code == "context_length_exceeded":
+            state.breaker.succeeded()  # it answered: a client's mistake is no failure of the endpoint
+        elif fault.kind in _BLAMELESS:
+            state.breaker.abandoned()
+        else:
+            state.breaker.failed(now)
+
+    def probed(self, endpoint: Endpoint, healthy: bool, now: float) -> None:
+        """The verdict of an active health probe."""
+        breaker = self._states[endpoint.id].breaker
+        if breaker is None:
+            return
+        if not healthy:
+            breaker.trip(now)
+        elif breaker.state(now) == "half_open":
+            breaker.succeeded()  # while closed it proves nothing: a server may be up and fail every request
+
+    def resting(self, now: float) -> frozenset[str]:
+        """Models of which no endpoint may be tried now."""
+        return frozenset(
+            m.name for m in self._models if not any(self._states[e.id].permits(now) for e in m.endpoints)
+        )
+
+    def rests_for(self, models: Sequence[str], now: float) -> float:
+        """Seconds until the first endpoint of these models may be tried again."""
+        rests = [self._states[e.id].rests_for(now) for m in self._models if m.name in models for e in m.endpoints]
+        return min(rests, default=0.0)
+
+    def running(self) -> dict[str, int]:
+        """Requests that run now, by model."""
+        return {m.name: sum(self._states[e.id].outstanding for e in m.endpoints) for m in self._models}
+
+    def states(self, now: float) -> Iterator[tuple[str, State]]:
+        for name, state in self._states.items():
+            yield name, (state.breaker.state(now) if state.breaker else "closed")

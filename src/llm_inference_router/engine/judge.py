@@ -1,0 +1,41 @@
+"""From a request to its decision: measure, then decide. The server, /v1/route and the demo all come through here."""
+
+from msgspec import Struct, structs
+
+from llm_inference_router.effects import new_id
+from llm_inference_router.engine.runtime import Runtime
+from llm_inference_router.routing.decide import ask_for, decide
+from llm_inference_router.signals.base import extract, view
+from llm_inference_router.types import Caller, ChatRequest, Decision
+
+
+class Wishes(Struct, frozen=True):
+    """What the caller asks of this one request, beside its body. `max_cost` in picodollars."""
+
+    request_id: str = ""
+    quality: float | None = None
+    max_cost: int | None = None
+    explained: bool = False
+
+
+def judge(runtime: Runtime, request: ChatRequest, caller: Caller, wishes: Wishes) -> Decision:
+    """Raises NotFound, Unservable or UpstreamUnavailable, as `decide` does."""
+    began = runtime.clock.monotonic()
+    seen = view(request)
+    signals = extract(request, seen)
+    now = runtime.clock.now_ms()
+    name = new_id(now)
+    ask = ask_for(
+        request,
+        seen,
+        signals,
+        caller,
+        id=name,
+        request_id=wishes.request_id or "req_" + name.replace("-", ""),
+        at=now,
+        quality=wishes.quality,
+        max_cost=wishes.max_cost,
+    )
+    decision = decide(ask, runtime.snapshot())
+    elapsed = runtime.clock.monotonic() - began
+    return structs.replace(decision, elapsed_us=round(elapsed * 1e6))

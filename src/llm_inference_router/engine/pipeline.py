@@ -1,0 +1,119 @@
+"""One decided request, top to bottom: dispatch it, record it, and only then give the client the answer's last bytes."""
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from llm_inference_router.backends.base import conversation
+from llm_inference_router.dialects.fault import frame_error, to_error
+from llm_inference_router.dialects.sse import frame
+from llm_inference_router.engine.deadline import ClientStalled
+from llm_inference_router.engine.dispatch import Dispatch
+from llm_inference_router.engine.runtime import Runtime
+from llm_inference_router.engine.sink import Sink
+from llm_inference_router.engine.trace import Trace
+from llm_inference_router.money import to_usd
+from llm_inference_router.routing.explain import explain
+from llm_inference_router.store.base import StoreFault
+from llm_inference_router.types import ChatRequest, Content, Decision, Record
+
+_CLIENT_LEFT = 499  # nginx's word for it; never sent
+
+
+class Pipeline:
+    """Answers one request. `explained` adds the decision to the answer's last JSON."""
+
+    def __init__(self, runtime: Runtime, request: ChatRequest, decision: Decision, *, arrived: float, explained: bool) -> None:
+        self._runtime = runtime
+        self._request = request
+        self._explained = explained
+        baseline = runtime.catalog.models[decision.baseline]
+        self.trace = Trace(decision, baseline, stream=request.stream, arrived=arrived)
+
+    async def answer(self, sink: Sink) -> None:
+        """Raises the RouterError to render when no model could answer; by then it is recorded.
+
+        A client that leaves raises asyncio.CancelledError or ClientStalled through here, recorded as well.
+        """
+        runtime = self._runtime
+        keep = runtime.keeps_content(self.trace.decision.route)
+        dispatch = Dispatch(runtime, self._request, self.trace, sink, keep)
+        try:
+            fault = await dispatch.run()
+        except (asyncio.CancelledError, ClientStalled):
+            runtime.spawn(self._record(dispatch, _CLIENT_LEFT, "client_left"))
+            raise
+        if fault is None:
+            await self._complete(dispatch, sink)
+            return
+        error = to_error(fault)
+        if not dispatch.begun:
+            await self._record(dispatch, error.http_status, error.code)
+            raise error
+        await self._record(dispatch, 200, error.code)
+        await sink.end(frame_error(error, self.trace.decision.request_id))
+
+    async def _complete(self, dispatch: Dispatch, sink: Sink) -> None:
+        await self._record(dispatch, 200, None)
+        if dispatch.answer is not None:
+            body = dispatch.answer.body
+            if self._explained:
+                body["router"] = self._explanation()
+            await sink.whole(self.trace, orjson.dumps(body))
+            return
+        assert dispatch.assembly is not None
+        frames = dispatch.assembly.end()
+        if self._explained:
+            frames = self._with_explanation(frames)
+        if not dispatch.begun:
+            await sink.begin(self.trace)
+        await sink.end(b"".join(frames))
+
+    async def _record(self, dispatch: Dispatch, status: int, error: str | None) -> None:
+        runtime = self._runtime
+        finish = dispatch.answer.finish_reason if dispatch.answer else None
+        if dispatch.assembly is not None:
+            finish = dispatch.assembly.finish_reason
+        record = self.trace.record(
+            status=status,
+            error=error,
+            finish_reason=finish,
+            now=runtime.clock.monotonic(),
+            at=runtime.clock.now_ms(),
+            content=self._content(dispatch),
+        )
+        runtime.observer.answered(record)
+        await self._append(record)
+
+    async def _append(self, record: Record) -> None:
+        try:
+            await self._runtime.store.append(record)
+        except StoreFault:
+            # The answer is paid for and good: it goes out, and the loss is counted and logged by the observer.
+            self._runtime.observer.dropped(record)
+
+    def _content(self, dispatch: Dispatch) -> Content | None:
+        if not self._runtime.keeps_content(self.trace.decision.route):
+            return None
+        text = dispatch.assembly.text if dispatch.assembly else ""
+        if dispatch.answer is not None:
+            text = dispatch.answer.body["choices"][0]["message"].get("content") or ""
+        return Content(conversation(self._request.messages), text)
+
+    def _explanation(self) -> dict[str, Any]:
+        return explain(self.trace.decision) | {
+            "model": self.trace.model.name if self.trace.model else None,
+            "cost_usd": to_usd(self.trace.cost),
+            "attempts": [attempt.outcome for attempt in self.trace.attempts],
+            "simulated": bool(self.trace.model and self.trace.model.simulated),
+        }
+
+    def _with_explanation(self, frames: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """The decision in the last chunk before the end marker."""
+        if len(frames) < 2:
+            return frames
+        *before, last, marker = frames
+        chunk = orjson.loads(last.removeprefix(b"data: "))
+        chunk["router"] = self._explanation()
+        return (*before, frame(orjson.dumps(chunk)), marker)

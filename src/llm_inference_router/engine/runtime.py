@@ -1,0 +1,122 @@
+"""Everything that one loaded configuration needs while it serves."""
+
+import asyncio
+import random
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+from llm_inference_router.backends.base import Backend
+from llm_inference_router.backends.registry import backend
+from llm_inference_router.config.models import catalogue
+from llm_inference_router.config.schema import Config, ModelConfig, Route
+from llm_inference_router.effects import Clock
+from llm_inference_router.engine.endpoints import Endpoints
+from llm_inference_router.engine.live import LiveFigures
+from llm_inference_router.engine.observe import Observer
+from llm_inference_router.resilience.breaker import Breaker
+from llm_inference_router.resilience.plan import Plan
+from llm_inference_router.resilience.retry import RetryBudget
+from llm_inference_router.routing.catalog import compile_catalog
+from llm_inference_router.routing.decide import Snapshot
+from llm_inference_router.store.base import Store
+from llm_inference_router.transport.base import Transport
+from llm_inference_router.transport.http import HttpTransport
+from llm_inference_router.transport.simulated import SimulatedTransport
+from llm_inference_router.types import Decision, Endpoint, Model
+
+_CLOSE_S = 5.0
+_SNAPSHOT_S = 0.5  # how old the live figures and resting models of a decision may be
+
+
+class Runtime:
+    """Owns the catalog, the state of endpoints, the transports and the current snapshot. Made inside the event loop."""
+
+    def __init__(self, config: Config, store: Store, observer: Observer, clock: Clock) -> None:
+        self.config = config
+        self.store = store
+        self.observer = observer
+        self.clock = clock
+        models = catalogue(config)
+        settings = {m.name: m for m in config.models}
+        self.catalog = compile_catalog(config, models)
+        self.backends: Mapping[str, Backend] = {m.name: backend(m.backend) for m in models}
+        self.endpoints = Endpoints(models, {e.id: _breaker(settings[m.name]) for m in models for e in m.endpoints})
+        self.live = LiveFigures()
+        self.random = random.Random()
+        self._budgets = {name: RetryBudget(route.retry.budget) for name, route in config.routes.items()}
+        self._pinned_budget = RetryBudget(0.2)
+        http = HttpTransport(_credentials(config, self.backends))
+        simulated = SimulatedTransport()
+        self._transports: tuple[Transport, ...] = (http, simulated)
+        self._transport: Mapping[str, Transport] = {m.name: simulated if m.simulated else http for m in models}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._content = {name: _kept(route, config) for name, route in config.routes.items()}
+        self._snapshot = Snapshot(catalog=self.catalog)
+        self._snapshot_at = -1.0
+
+    def transport(self, model: Model) -> Transport:
+        return self._transport[model.name]
+
+    def snapshot(self) -> Snapshot:
+        """What a decision may know of the moment; a new value twice a second, never changed in place."""
+        now = self.clock.monotonic()
+        if now - self._snapshot_at > _SNAPSHOT_S:
+            self._snapshot = Snapshot(
+                catalog=self.catalog, resting=self.endpoints.resting(now), live=self.live.figures()
+            )
+            self._snapshot_at = now
+        return self._snapshot
+
+    def forget_snapshot(self) -> None:
+        """An endpoint failed or came back: the next decision looks again."""
+        self._snapshot_at = -1.0
+
+    def plan(self, decision: Decision, prefix: bytes) -> Plan:
+        route = self.config.routes.get(decision.route)
+        budget = self._budgets.get(decision.route, self._pinned_budget)
+        budget.earn()
+        chain = [self.catalog.models[name] for name in decision.chain]
+        now = self.clock.monotonic()
+        return Plan(
+            chain,
+            attempts=route.retry.attempts if route else 3,
+            choose=partial(self._choose, prefix),
+            spend=budget.spend,
+            random=self.random.random,
+            deadline=now + chain[0].timeouts.total,
+        )
+
+    def _choose(self, prefix: bytes, model: Model, excluded: frozenset[str]) -> Endpoint | None:
+        return self.endpoints.choose(model, excluded, prefix, self.clock.monotonic())
+
+    def keeps_content(self, route: str) -> bool:
+        """Whether prompts and answers of this route are stored; a pinned model follows the store's own setting."""
+        return self._content.get(route, self.config.store.content)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs on after its request has gone; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CLOSE_S)
+        for transport in self._transports:
+            await transport.close()
+
+
+def _breaker(model: ModelConfig) -> Breaker | None:
+    settings = model.breaker
+    return None if settings == "none" else Breaker(settings.failures, settings.window, settings.open)
+
+
+def _kept(route: Route, config: Config) -> bool:
+    return config.store.content if route.content is None else route.content
+
+
+def _credentials(
+    config: Config, backends: Mapping[str, Backend]
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    return {m.name: backends[m.name].auth(str(m.api_key)) for m in config.models if m.api_key}

@@ -1,0 +1,83 @@
+"""What happens to one request while it happens; becomes its Record at the end."""
+
+from llm_inference_router.routing.cost import cost
+from llm_inference_router.types import Attempt, Content, Decision, Endpoint, Fault, Model, Outcome, Record, Usage
+
+
+class Trace:
+    """Times are monotonic seconds unless their names say otherwise."""
+
+    def __init__(self, decision: Decision, baseline: Model, *, stream: bool, arrived: float) -> None:
+        self.decision = decision
+        self.stream = stream
+        self.attempts: list[Attempt] = []
+        self.warnings: tuple[str, ...] = ()
+        self.model: Model | None = None
+        self.usage: Usage | None = None
+        self.first_content_at: float | None = None
+        self._baseline = baseline
+        self._arrived = arrived
+        self._upstream_s = 0.0
+
+    def tried(
+        self, model: Model, endpoint: Endpoint, fault: Fault | None, usage: Usage | None, *, began: float, ended: float, at: int
+    ) -> Attempt:
+        """One upstream try is over; `fault` None means it answered."""
+        first = self.first_content_at
+        attempt = Attempt(
+            decision_id=self.decision.id,
+            number=len(self.attempts) + 1,
+            model=model.name,
+            endpoint=endpoint.id,
+            at=at,
+            outcome=fault.kind if fault else "ok",
+            status=fault.status if fault else 200,
+            ttft_ms=None if first is None else (first - began) * 1000,
+            total_ms=(ended - began) * 1000,
+            usage=usage,
+            cost=cost(model.price, usage) if usage else 0,
+            detail=fault.message if fault else "",
+        )
+        self.attempts.append(attempt)
+        self._upstream_s += ended - began
+        self.model = model
+        if usage is not None:
+            self.usage = usage
+        return attempt
+
+    @property
+    def cost(self) -> int:
+        return sum(attempt.cost for attempt in self.attempts)
+
+    def reason(self) -> str:
+        """The decision's reason, or why another model had to answer."""
+        if not self.attempts or self.model is None or self.model.name == self.decision.chosen:
+            return self.decision.reason
+        return "fallback:" + self.attempts[0].outcome.partition(".")[0]
+
+    def overhead_ms(self, now: float) -> float:
+        return max(0.0, now - self._arrived - self._upstream_s) * 1000
+
+    def record(
+        self, *, status: int, error: str | None, finish_reason: str | None, now: float, at: int, content: Content | None = None
+    ) -> Record:
+        first = self.first_content_at
+        outcome = Outcome(
+            decision_id=self.decision.id,
+            at=at,
+            route=self.decision.route,
+            model=self.model.name if self.model else self.decision.chosen,
+            status=status,
+            error=error,
+            finish_reason=finish_reason,
+            stream=self.stream,
+            attempts=len(self.attempts),
+            usage=self.usage,
+            cost=self.cost,
+            baseline_cost=cost(self._baseline.price, self.usage) if self.usage else 0,
+            ttft_ms=None if first is None else (first - self._arrived) * 1000,
+            total_ms=(now - self._arrived) * 1000,
+            overhead_ms=self.overhead_ms(now),
+            simulated=bool(self.model and self.model.simulated),
+        )
+        return Record(self.decision, tuple(self.attempts), outcome, content)

@@ -1,0 +1,95 @@
+"""What the engine does by the clock: asks local servers how they are, flushes the log, prunes old records."""
+
+import asyncio
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from llm_inference_router.backends.base import Call
+from llm_inference_router.config.schema import Config, Health, ModelConfig
+from llm_inference_router.engine.runtime import Runtime
+from llm_inference_router.store.sqlite import SqliteStore
+from llm_inference_router.telemetry.logs import Log
+from llm_inference_router.transport.base import TransportFault
+from llm_inference_router.types import Endpoint, Model
+
+_FLUSH_S = 0.2
+_PRUNE_S = 3600.0
+_PROBE_TIMEOUT_S = 5.0
+_ANSWER_BYTES = 4 * 1024 * 1024
+
+
+class Probe(Struct, frozen=True):
+    """Asks one endpoint for `path` every so many seconds; any answer below 500 is a sign of life."""
+
+    model: Model
+    endpoint: Endpoint
+    path: str
+    every: float
+
+
+def probes(config: Config, models: dict[str, Model]) -> Iterator[Probe]:
+    """Local servers are asked by default, cloud ones where the configuration says so; simulated models need none."""
+    for settings in config.models:
+        health = _health(settings)
+        if health is None:
+            continue
+        model = models[settings.name]
+        for endpoint in model.endpoints:
+            parts = urlsplit(endpoint.url)
+            path = health.path or parts.path.rstrip("/") + "/models"
+            origin = Endpoint(endpoint.id, f"{parts.scheme}://{parts.netloc}")
+            yield Probe(model, origin, path, float(health.every))
+
+
+def _health(model: ModelConfig) -> Health | None:
+    if model.backend == "simulated" or model.health == "none":
+        return None
+    if isinstance(model.health, Health):
+        return model.health
+    return Health() if model.location == "local" else None
+
+
+async def probe(runtime: Runtime, one: Probe) -> bool:
+    """Whether the endpoint answers."""
+    call = Call(path=one.path, body=b"", method="GET")
+    try:
+        async with asyncio.timeout(_PROBE_TIMEOUT_S):
+            response = await runtime.transport(one.model).send(call, one.model, one.endpoint)
+            try:
+                await response.read(_ANSWER_BYTES)
+            finally:
+                response.close()
+    except (TransportFault, TimeoutError):
+        return False
+    return response.status < 500
+
+
+async def _keep_probing(runtime: Runtime, one: Probe) -> None:
+    while True:
+        healthy = await probe(runtime, one)
+        runtime.endpoints.probed(one.endpoint, healthy, runtime.clock.monotonic())
+        await asyncio.sleep(one.every * (0.9 + 0.2 * runtime.random.random()))
+
+
+async def _keep_flushing(log: Log) -> None:
+    while True:
+        await asyncio.sleep(_FLUSH_S)
+        log.flush()
+
+
+async def _keep_pruning(runtime: Runtime, store: SqliteStore) -> None:
+    retain_ms = int(runtime.config.store.retain * 1000)
+    while True:
+        await asyncio.sleep(_PRUNE_S)
+        await store.prune(runtime.clock.now_ms() - retain_ms)
+
+
+async def watch(runtime: Runtime, store: SqliteStore, log: Log) -> None:
+    """Runs until it is cancelled. The tasks are independent: one that fails is a bug, and ends them all loudly."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_keep_flushing(log))
+        tasks.create_task(_keep_pruning(runtime, store))
+        for one in probes(runtime.config, dict(runtime.catalog.models)):
+            tasks.create_task(_keep_probing(runtime, one))

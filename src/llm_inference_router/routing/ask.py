@@ -1,0 +1,37 @@
+"""What a decision is made from, beside the configuration: one request, and what is known of the models right
+now.
+"""
+
+from msgspec import Struct
+
+from llm_inference_router.types import Caller, Message, Signals
+
+
+class Ask(Struct, frozen=True):
+    """One request as routing sees it.
+
+    `ask` is the whole of the last thing a human asked and `messages` the whole conversation: rules may be
+    safety rules, so they read everything, while signals looked at a bounded window. `quality` and `max_cost`
+    (picodollars) are the caller's own wishes from the request headers.
+    """
+
+    id: str
+    request_id: str
+    at: int  # Unix milliseconds
+    model: str  # the name asked for: a route's or a model's
+    caller: Caller
+    signals: Signals
+    ask: str
+    messages: tuple[Message, ...] = ()
+    max_tokens: int | None = None
+    quality: float | None = None
+    max_cost: int | None = None
+    choices: int = 1
+
+
+class Live(Struct, frozen=True):
+    """How fast a model has lately been, over `samples` answers; endpoints are averaged by use."""
+
+    ttft_ms: float
+    tokens_per_s: float
+    samples: int

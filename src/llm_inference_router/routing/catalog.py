@@ -1,0 +1,91 @@
+"""The configuration as decisions use it, worked out once: routes with their models, rules, policies and
+baselines.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from msgspec import Struct
+
+from llm_inference_router.config.schema import Config
+from llm_inference_router.errors import ConfigError
+from llm_inference_router.routing.policy import compile_policy
+from llm_inference_router.routing.rules import CompiledRule, compile_rule
+from llm_inference_router.types import TIERS, Model, PolicyUsed
+
+
+class Choice(Struct, frozen=True):
+    """What a requested name stands for: a route's models, or the one model of that name (`pinned`)."""
+
+    name: str
+    models: tuple[Model, ...]
+    policy: PolicyUsed
+    rules: tuple[CompiledRule, ...]  # those that apply to this route, in the config's order
+    baseline: str
+    pinned: bool = False
+
+
+class Catalog(Struct, frozen=True):
+    """`choices`: every name a client may ask for, routes first. `permissions`: key name -> names it may ask
+    for.
+    """
+
+    models: Mapping[str, Model]
+    routes: Mapping[str, Choice]
+    rules: tuple[CompiledRule, ...]
+    choices: Mapping[str, Choice]
+    permissions: Mapping[str, tuple[str, ...] | None]
+
+    def visible(self, permitted: Sequence[str] | None) -> tuple[str, ...]:
+        """The names of routes and models that these permissions let a caller ask for; None permits all."""
+        if permitted is None:
+            return tuple(self.choices)
+        return tuple(name for name in self.choices if name in permitted)
+
+
+def compile_catalog(config: Config, models: tuple[Model, ...]) -> Catalog:
+    """Raises ConfigError for what only compiling can find: unreadable hours or patterns, models that do not
+    exist.
+    """
+    problems: list[str] = []
+    by_name = {model.name: model for model in models}
+    rules: list[CompiledRule] = []
+    for number, rule in enumerate(config.rules):
+        try:
+            rules.append(compile_rule(rule, models))
+        except ValueError as error:
+            problems.append(f"rules[{number}] ({rule.name}): {error}")
+    for name, route in config.routes.items():
+        missing = [model for model in route.models if model not in by_name]
+        problems += [f'routes.{name}.models: there is no model "{model}"' for model in missing]
+        if not route.models:
+            problems.append(f"routes.{name}.models: a route needs at least one model")
+    if problems:
+        raise ConfigError(problems)
+    routes = {
+        name: Choice(
+            name=name,
+            models=(mine := tuple(by_name[model] for model in dict.fromkeys(route.models))),
+            policy=compile_policy(route.policy),
+            rules=tuple(rule for rule in rules if rule.routes is None or name in rule.routes),
+            baseline=strongest(mine).name,
+        )
+        for name, route in config.routes.items()
+    }
+    pins = {model.name: _pin(model) for model in models}
+    return Catalog(
+        models=MappingProxyType(by_name),
+        routes=MappingProxyType(routes),
+        rules=tuple(rules),
+        choices=MappingProxyType(routes | {name: pin for name, pin in pins.items() if name not in routes}),
+        permissions=MappingProxyType({key.name: key.routes for key in config.server.keys}),
+    )
+
+
+def strongest(models: Sequence[Model]) -> Model:
+    """The highest tier; of a tier the dearest (input and output price added); of equals the first listed."""
+    return max(models, key=lambda model: (TIERS.index(model.tier), model.price.input + model.price.output))
+
+
+def _pin(model: Model) -> Choice:
+    return Choice(model.name, (model,), PolicyUsed("pinned"), (), model.name, pinned=True)

@@ -1,0 +1,92 @@
+"""The one filter: which models may and can serve a request, and why each of the others may not.
+
+Whatever narrows a set of models (a rule now; budgets, privacy and experiment arms in the same way) is a
+`Narrowing`, and all of them pass through `admissible`. Nothing after it can bring a rejected model back.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+
+from llm_inference_router.config.constraint import excludes
+from llm_inference_router.config.schema import Constraint
+from llm_inference_router.money import to_usd
+from llm_inference_router.routing.ask import Ask
+from llm_inference_router.routing.predict import expected_cost
+from llm_inference_router.types import Model, Rejection, RejectionReason
+
+# Prompt tokens are an estimate (each model has a tokenizer of its own), and a prompt that does not fit costs
+# a failed try: so the estimate counts a tenth more against the window.
+CONTEXT_MARGIN = 1.1
+
+
+class Narrowing(Struct, frozen=True):
+    """A constraint applied to the configured models beforehand. `excluded` is model name -> why."""
+
+    label: str
+    reason: RejectionReason
+    excluded: Mapping[str, str]
+    bar: float | None = None
+
+
+def narrow(label: str, reason: RejectionReason, constraint: Constraint, models: Iterable[Model]) -> Narrowing:
+    """The constraint as a lookup; `label` names its owner in rejections, such as "rule night"."""
+    outside = {model.name: why for model in models if (why := excludes(constraint, model)) is not None}
+    return Narrowing(label, reason, outside, constraint.bar)
+
+
+def admissible(
+    ask: Ask,
+    models: Sequence[Model],
+    narrowings: Sequence[Narrowing],
+    resting: AbstractSet[str],
+    *,
+    pinned: bool = False,
+) -> tuple[list[Model], tuple[Rejection, ...]]:
+    """The models that may and can serve, and a rejection for each other one, both in the order given.
+
+    A model is rejected for its first obstacle; "unavailable" comes last, so it means that nothing but rest is
+    in the way. A pinned model is not measured against its window: no other could serve instead, and the
+    upstream counts better.
+    """
+    remaining: list[Model] = []
+    rejections: list[Rejection] = []
+    signals = ask.signals
+    needs, padded = signals.needs, int(signals.prompt_tokens * CONTEXT_MARGIN)
+    for model in models:
+        rejection = None
+        if needs and not needs <= model.capabilities:
+            missing = ", ".join(sorted(needs - model.capabilities))
+            rejection = Rejection(model.name, "capability", f"lacks {missing}")
+        elif not pinned and padded + (room := _room(ask, model)) > model.context:
+            detail = f"about {padded} + {room} tokens do not fit in {model.context}"
+            rejection = Rejection(model.name, "context", detail)
+        else:
+            rejection = _barred(ask, model, narrowings)
+            if rejection is None and model.name in resting:
+                rejection = Rejection(model.name, "unavailable", "its endpoints rest after failures")
+        if rejection is None:
+            remaining.append(model)
+        else:
+            rejections.append(rejection)
+    return remaining, tuple(rejections)
+
+
+def _room(ask: Ask, model: Model) -> int:
+    """Tokens to keep free for the answer."""
+    output = ask.signals.output_tokens.p50 if ask.max_tokens is None else ask.max_tokens
+    return output if model.max_output is None else min(output, model.max_output)
+
+
+def _barred(ask: Ask, model: Model, narrowings: Sequence[Narrowing]) -> Rejection | None:
+    for narrowing in narrowings:
+        why = narrowing.excluded.get(model.name)
+        if why is not None:
+            return Rejection(model.name, narrowing.reason, f"{narrowing.label}: {why}")
+    if ask.max_cost is not None:
+        cost = expected_cost(model, ask)
+        if cost > ask.max_cost:
+            detail = f"expected ${to_usd(cost):.6f} is over the caller's ${to_usd(ask.max_cost):.6f}"
+            return Rejection(model.name, "cost", detail)
+    return None

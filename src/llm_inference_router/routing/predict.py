@@ -1,0 +1,83 @@
+"""What to expect of a model on a request: quality, cost, time, and the one number that weighs them.
+
+Quality is the tier's prior at the request's complexity. Cost is exact arithmetic on list prices and expected
+tokens. Time is a prior by tier and place until the model's own recent figures outweigh it.
+"""
+
+from llm_inference_router.config.schema import Utility
+from llm_inference_router.money import PICODOLLARS_PER_USD
+from llm_inference_router.routing.ask import Ask, Live
+from llm_inference_router.types import Candidate, Location, Model, Quality, Tier
+
+# Time to first token (ms, short prompt) and tokens a second, before anything is measured. Orders of magnitude
+# only: a small model on one local GPU begins at once, a large one there decodes slowly; cloud models add a
+# network and a queue but run on better hardware. They decide nothing but ties under cheapest_above_bar, and
+# fade as figures come in.
+PACE: dict[tuple[Tier, Location], tuple[float, float]] = {
+    ("small", "local"): (120.0, 60.0),
+    ("medium", "local"): (250.0, 35.0),
+    ("large", "local"): (600.0, 15.0),
+    ("small", "cloud"): (350.0, 120.0),
+    ("medium", "cloud"): (450.0, 90.0),
+    ("large", "cloud"): (900.0, 45.0),
+}
+# Reading the prompt, ms a token: about 3,000 tokens a second on one local GPU, 10,000 in a data centre.
+PREFILL_MS: dict[Location, float] = {"local": 0.33, "cloud": 0.1}
+# As many answers as the prior counts for: one slow start moves an estimate by a tenth, twenty settle it.
+PRIOR_SAMPLES = 10
+
+# Candidates carry a utility under every policy, so that decisions can be compared; the policy's weights, or
+# these.
+DEFAULT_COST_WEIGHT = Utility().cost_weight
+DEFAULT_LATENCY_WEIGHT = Utility().latency_weight
+
+
+def expected_output(model: Model, ask: Ask) -> int:
+    """Tokens of one answer: the median guess, never more than the caller or the model allows."""
+    output = ask.signals.output_tokens.p50
+    if ask.max_tokens is not None and ask.max_tokens < output:
+        output = ask.max_tokens
+    if model.max_output is not None and model.max_output < output:
+        output = model.max_output
+    return output
+
+
+def expected_cost(model: Model, ask: Ask) -> int:
+    """Picodollars for the prompt and every choice asked for; nothing is taken to be cached."""
+    price = model.price
+    return price.input * ask.signals.prompt_tokens + price.output * expected_output(model, ask) * ask.choices
+
+
+def expected_pace(model: Model, prompt_tokens: int, live: Live | None) -> tuple[float, float]:
+    """Milliseconds to the first token, and milliseconds for each token after it."""
+    ttft, rate = PACE[model.tier, model.location]
+    ttft += prompt_tokens * PREFILL_MS[model.location]
+    if live is not None and live.samples > 0:
+        weight = live.samples / (live.samples + PRIOR_SAMPLES)
+        ttft += (live.ttft_ms - ttft) * weight
+        if live.tokens_per_s > 0:
+            rate += (live.tokens_per_s - rate) * weight
+    return ttft, 1000.0 / rate
+
+
+def utility(quality: float, cost: int, total_ms: float, cost_weight: float, latency_weight: float) -> float:
+    """quality - cost_weight x USD - latency_weight x seconds."""
+    return quality - cost_weight * (cost / PICODOLLARS_PER_USD) - latency_weight * (total_ms / 1000.0)
+
+
+def estimate(
+    model: Model,
+    ask: Ask,
+    quality: Quality,
+    live: Live | None = None,
+    cost_weight: float = DEFAULT_COST_WEIGHT,
+    latency_weight: float = DEFAULT_LATENCY_WEIGHT,
+) -> Candidate:
+    """The model as a candidate. `quality` is `priors.quality` of its tier, looked up once for all models of a
+    tier.
+    """
+    cost = expected_cost(model, ask)
+    ttft_ms, per_token_ms = expected_pace(model, ask.signals.prompt_tokens, live)
+    total_ms = ttft_ms + per_token_ms * expected_output(model, ask)
+    worth = utility(quality.mean, cost, total_ms, cost_weight, latency_weight)
+    return Candidate(model.name, quality, cost, ttft_ms, total_ms, worth)

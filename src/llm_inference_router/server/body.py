@@ -1,0 +1,119 @@
+"""Reads a request's body within its limit, and the caller's wishes from its headers."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, TypeAlias
+
+from llm_inference_router.engine.judge import Wishes
+from llm_inference_router.errors import InvalidRequest, RequestTimeout, TooLarge
+from llm_inference_router.money import from_usd
+from llm_inference_router.server.auth import Grant
+from llm_inference_router.types import Caller, ChatRequest
+
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_LONGEST_VALUE = 256
+_MOST_TAGS = 20
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+    """Raises TooLarge as soon as the announced or the received length passes `limit` bytes."""
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    body = message.get("body", b"")
+    if not message.get("more_body", False):
+        return _checked(message, body, limit)
+    parts = [body]
+    size = len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+    return _checked(message, b"".join(parts), limit)
+
+
+def _checked(message: MutableMapping[str, Any], body: bytes, limit: int) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise RequestTimeout("the connection ended before the whole body had arrived")
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {limit} bytes (server.max_body)")
+
+
+def wishes(headers: Mapping[bytes, bytes]) -> Wishes:
+    """Raises InvalidRequest for a header that cannot be read."""
+    request_id = _text(headers, b"x-request-id")
+    return Wishes(
+        request_id=request_id,
+        quality=_number(headers, b"x-router-quality", most=1.0),
+        max_cost=_max_cost(headers),
+        explained=_text(headers, b"x-router-explain").lower() in ("true", "1", "yes"),
+    )
+
+
+def caller(grant: Grant, headers: Mapping[bytes, bytes], request: ChatRequest | None = None) -> Caller:
+    """Who asks: the key's grant, and what the headers say; the body's `user` where no header names one."""
+    user = _text(headers, b"x-router-user")
+    if not user and request is not None:
+        named = request.body.get("user")
+        user = named if isinstance(named, str) and len(named) <= _LONGEST_VALUE else ""
+    return Caller(
+        key=grant.key,
+        routes=grant.routes,
+        user=user,
+        session=_text(headers, b"x-router-session"),
+        tags=_tags(headers),
+    )
+
+
+def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
+    value = headers.get(name)
+    if value is None:
+        return ""
+    text = value.decode("latin-1").strip()
+    if len(text) > _LONGEST_VALUE or not text.isprintable():
+        raise InvalidRequest(f"at most {_LONGEST_VALUE} printable characters are allowed here", param=name.decode())
+    return text
+
+
+def _number(headers: Mapping[bytes, bytes], name: bytes, most: float) -> float | None:
+    text = _text(headers, name)
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= most:
+        allowed = f"from 0 to {most:g}" if most < float("inf") else "of zero or more"
+        raise InvalidRequest(f"a number {allowed} is expected here", param=name.decode())
+    return number
+
+
+def _max_cost(headers: Mapping[bytes, bytes]) -> int | None:
+    usd = _number(headers, b"x-router-max-cost-usd", most=1e6)
+    return None if usd is None else from_usd(usd)
+
+
+def _tags(headers: Mapping[bytes, bytes]) -> Mapping[str, str]:
+    """`team=batch, env=prod`."""
+    text = _text(headers, b"x-router-tags")
+    if not text:
+        return {}
+    tags: dict[str, str] = {}
+    for pair in text.split(","):
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
+            raise InvalidRequest("tags are written as name=value, separated by commas", param="x-router-tags")
+        tags[name] = value
+    if len(tags) > _MOST_TAGS:
+        raise InvalidRequest(f"at most {_MOST_TAGS} tags are allowed", param="x-router-tags")
+    return tags

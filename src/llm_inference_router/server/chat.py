@@ -1,0 +1,102 @@
+"""POST /v1/chat/completions, as a raw ASGI function: this is the hot path."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from llm_inference_router.dialects.chat import parse
+from llm_inference_router.engine.deadline import ClientStalled
+from llm_inference_router.engine.judge import judge
+from llm_inference_router.engine.pipeline import Pipeline
+from llm_inference_router.engine.runtime import Runtime
+from llm_inference_router.engine.trace import Trace
+from llm_inference_router.errors import Busy, Internal, RouterError
+from llm_inference_router.server.auth import Keys
+from llm_inference_router.server.body import Receive, caller, read_body, wishes
+from llm_inference_router.server.reply import Reply, Send
+
+_WATCH_AFTER_S = 0.05  # most quick answers are over by then, and need no second task
+
+
+class ChatCompletions:
+    def __init__(self, runtime: Runtime, keys: Keys) -> None:
+        self._runtime = runtime
+        self._keys = keys
+        self._running = 0
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        reply = Reply(send, self._runtime)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        exchange = _Exchange(self._runtime, reply, headers)
+        self._running += 1
+        try:
+            if self._running > self._runtime.config.server.max_requests:
+                raise Busy("too many requests are running (server.max_requests)", retry_after_s=1)
+            await exchange.run(self._keys, receive)
+        except RouterError as error:
+            await exchange.fail(error)
+        except ClientStalled:
+            return  # returning before the answer is complete closes the connection
+        except Exception as error:
+            # The last line of defence: a mistake of ours must not show its insides to the client.
+            self._runtime.observer.crashed(error)
+            await exchange.fail(Internal("something went wrong in the router; the request can be sent again"))
+        finally:
+            self._running -= 1
+
+
+class _Exchange:
+    def __init__(self, runtime: Runtime, reply: Reply, headers: dict[bytes, bytes]) -> None:
+        self._runtime = runtime
+        self._reply = reply
+        self._headers = headers
+        self._arrived = runtime.clock.monotonic()
+        self._trace: Trace | None = None
+
+    async def run(self, keys: Keys, receive: Receive) -> None:
+        runtime, headers = self._runtime, self._headers
+        grant = keys.grant(headers, "inference")
+        request = parse(await read_body(receive, headers, runtime.config.server.max_body))
+        wanted = wishes(headers)
+        decision = judge(runtime, request, caller(grant, headers, request), wanted)
+        runtime.observer.decided(decision)
+        pipeline = Pipeline(runtime, request, decision, arrived=self._arrived, explained=wanted.explained)
+        self._trace = pipeline.trace
+        await while_connected(pipeline.answer(self._reply), receive)
+
+    async def fail(self, error: RouterError) -> None:
+        if self._trace is None:
+            self._runtime.observer.refused(error.http_status)
+        request_id = self._trace.decision.request_id if self._trace else ""
+        await self._reply.fail(error, request_id, self._trace)
+
+
+async def while_connected(work: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Runs `work` in this task and cancels it when the client leaves; returns quietly then."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    watcher: asyncio.Task[None] | None = None
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left = True
+        task.cancel()
+
+    def begin() -> None:
+        nonlocal watcher
+        watcher = loop.create_task(watch())
+
+    timer = loop.call_later(_WATCH_AFTER_S, begin)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not left or task.uncancel() > 0:
+            raise
+    finally:
+        timer.cancel()
+        if watcher is not None:
+            watcher.cancel()

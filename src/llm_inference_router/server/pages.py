@@ -1,0 +1,162 @@
+"""Everything but inference, on Starlette: models, decisions without an answer, operations, the dashboard."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, TypeAlias, cast
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from llm_inference_router.config.schema import Scope
+from llm_inference_router.dialects.chat import parse
+from llm_inference_router.dialects.fault import render
+from llm_inference_router.engine.judge import judge
+from llm_inference_router.engine.runtime import Runtime
+from llm_inference_router.errors import Internal, MethodNotAllowed, NotFound, RouterError
+from llm_inference_router.routing.explain import explain, why
+from llm_inference_router.server.auth import Grant, Keys
+from llm_inference_router.server.body import caller, read_body, wishes
+from llm_inference_router.server.dashboard import dashboard
+from llm_inference_router.store.sqlite import SqliteStore
+from llm_inference_router.telemetry.metrics import Metrics
+
+Page: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+_BREAKER = {"closed": 0, "half_open": 1, "open": 2}
+_STARTED = 1_700_000_000  # `created` of a model: the API wants one, and a configured model has none
+
+
+class Pages:
+    def __init__(self, runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics) -> None:
+        self._runtime = runtime
+        self._keys = keys
+        self._store = store
+        self._metrics = metrics
+
+    async def models(self, request: Request) -> Response:
+        grant = self._grant(request, "inference")
+        names = self._runtime.catalog.visible(grant.routes)
+        return _json({"object": "list", "data": [self._model(name) for name in names]})
+
+    async def model(self, request: Request) -> Response:
+        grant = self._grant(request, "inference")
+        name = request.path_params["name"]
+        if name not in self._runtime.catalog.visible(grant.routes):
+            raise NotFound(f"the model {name!r} does not exist, or this key may not use it", param="model")
+        return _json(self._model(name))
+
+    async def route(self, request: Request) -> Response:
+        """POST /v1/route: the decision for a chat body, by the same path as serving; nothing is sent upstream."""
+        grant = self._grant(request, "inference")
+        headers = dict(request.scope["headers"])
+        chat = parse(await read_body(request.receive, headers, self._runtime.config.server.max_body))
+        decision = judge(self._runtime, chat, caller(grant, headers, chat), wishes(headers))
+        return _json(explain(decision) | {"why": why(decision)})
+
+    async def livez(self, request: Request) -> Response:
+        return _json({"status": "alive"})
+
+    async def readyz(self, request: Request) -> Response:
+        """200 while requests can be answered; `degraded` says what is not as it should be."""
+        now = self._runtime.clock.monotonic()
+        resting = sorted(self._runtime.endpoints.resting(now))
+        troubles = [f"model {name} has no endpoint that answers" for name in resting]
+        if self._store.degraded:
+            troubles.append(self._store.degraded)
+        status = "degraded" if troubles else "ready"
+        return _json({"status": status, "troubles": troubles})
+
+    async def metrics(self, request: Request) -> Response:
+        self._grant(request, "admin")
+        for endpoint, state in self._runtime.endpoints.states(self._runtime.clock.monotonic()):
+            self._metrics.breaker_state.labels(endpoint).set(_BREAKER[state])
+        for model, running in self._runtime.endpoints.running().items():
+            self._metrics.inflight.labels(model).set(running)
+        return Response(self._metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    async def dashboard(self, request: Request) -> Response:
+        self._grant(request, "admin")
+        html = await asyncio.to_thread(dashboard, self._store.path, self._runtime.catalog)
+        return Response(html, media_type="text/html")
+
+    async def home(self, request: Request) -> Response:
+        return RedirectResponse("/dashboard")
+
+    def _grant(self, request: Request, scope: Scope) -> Grant:
+        return self._keys.grant(dict(request.scope["headers"]), scope)
+
+    def _model(self, name: str) -> dict[str, Any]:
+        catalog = self._runtime.catalog
+        body: dict[str, Any] = {"id": name, "object": "model", "created": _STARTED, "owned_by": "llm-inference-router"}
+        route = catalog.routes.get(name)
+        if route is not None:
+            members = [model.name for model in route.models]
+            simulated = all(model.simulated for model in route.models)
+            return body | {"kind": "route", "models": members, "policy": route.policy.kind, "simulated": simulated}
+        model = catalog.models[name]
+        return body | {
+            "kind": "model",
+            "tier": model.tier,
+            "location": model.location,
+            "context": model.context,
+            "capabilities": sorted(model.capabilities),
+            "simulated": model.simulated,
+        }
+
+
+def pages(runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics) -> Any:
+    page = Pages(runtime, keys, store, metrics)
+    routes = [
+        Route("/", _guarded(page.home, runtime)),
+        Route("/v1/models", _guarded(page.models, runtime)),
+        Route("/v1/models/{name:path}", _guarded(page.model, runtime)),
+        Route("/v1/route", _guarded(page.route, runtime), methods=["POST"]),
+        Route("/livez", page.livez),
+        Route("/readyz", page.readyz),
+        Route("/metrics", _guarded(page.metrics, runtime)),
+        Route("/dashboard", _guarded(page.dashboard, runtime)),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+
+
+def _guarded(page: Page, runtime: Runtime) -> Page:
+    """Renders our errors in the API's shape, once for all pages."""
+
+    @wraps(page)
+    async def guarded(request: Request) -> Response:
+        try:
+            return await page(request)
+        except RouterError as error:
+            return _error(error)
+        except Exception as error:
+            # The last line of defence: a mistake of ours must not show its insides to the client.
+            runtime.observer.crashed(error)
+            return _error(Internal("something went wrong in the router"))
+
+    return guarded
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = cast(HTTPException, error).status_code
+    path = request.url.path
+    if status == 405 or path == "/v1/chat/completions":
+        return _error(MethodNotAllowed(f"{request.method} is not allowed on {path}"))
+    return _error(NotFound(f"there is nothing at {path}", code="unknown_path"))
+
+
+def _error(error: RouterError) -> Response:
+    status, headers, body = render(error, "")
+    shown = {name: value for name, value in headers if value}
+    if error.code == "missing_api_key":
+        shown["www-authenticate"] = 'Basic realm="llm-inference-router"'  # so that a browser asks for the key
+    return Response(body, status, shown)
+
+
+def _json(body: Any) -> Response:
+    return Response(orjson.dumps(body), media_type="application/json")

@@ -1,0 +1,89 @@
+"""An answer on ASGI: the decision in its headers, then the body or the stream, or one error in its place."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+from llm_inference_router.dialects.fault import frame_error, render
+from llm_inference_router.engine.runtime import Runtime
+from llm_inference_router.engine.trace import Trace
+from llm_inference_router.errors import RouterError
+from llm_inference_router.money import to_usd
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_JSON = (b"content-type", b"application/json")
+_SSE = (b"content-type", b"text/event-stream; charset=utf-8")
+_STREAM = [_SSE, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+
+
+def decision_headers(trace: Trace, now: float) -> Headers:
+    decision = trace.decision
+    model = trace.model.name if trace.model else decision.chosen
+    headers = [
+        (b"x-request-id", decision.request_id.encode()),
+        (b"x-router-decision-id", decision.id.encode()),
+        (b"x-router-route", decision.route.encode()),
+        (b"x-router-model", model.encode()),
+        (b"x-router-reason", trace.reason().encode()),
+        (b"x-router-complexity", b"%.3f" % decision.signals.complexity.value),
+        (b"x-router-attempts", b"%d" % max(1, len(trace.attempts))),
+        (b"x-router-overhead-ms", b"%.3f" % trace.overhead_ms(now)),
+    ]
+    if trace.warnings:
+        headers.append((b"x-router-warnings", _one_line("; ".join(trace.warnings))))
+    if trace.model and trace.model.simulated:
+        headers.append((b"x-router-simulated", b"true"))
+    return headers
+
+
+def whole_headers(trace: Trace, body: bytes, now: float) -> Headers:
+    cost = (b"x-router-cost-usd", b"%.12f" % to_usd(trace.cost))
+    return [_JSON, (b"content-length", b"%d" % len(body)), cost, *decision_headers(trace, now)]
+
+
+def stream_headers(trace: Trace, now: float) -> Headers:
+    return _STREAM + decision_headers(trace, now)
+
+
+class Reply:
+    """One answer to one request; the engine's sink. `whole`, or `begin`, `send`... and `end`, or `fail`."""
+
+    def __init__(self, send: Send, runtime: Runtime) -> None:
+        self._send = send
+        self._now = runtime.clock.monotonic
+        self._begun = False
+
+    async def whole(self, trace: Trace, body: bytes) -> None:
+        await self._head(200, whole_headers(trace, body, self._now()))
+        await self.end(body)
+
+    async def begin(self, trace: Trace) -> None:
+        await self._head(200, stream_headers(trace, self._now()))
+
+    async def send(self, frames: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": frames, "more_body": True})
+
+    async def end(self, frames: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": frames})
+
+    async def fail(self, error: RouterError, request_id: str, trace: Trace | None) -> None:
+        """The error in OpenAI's shape: as the whole answer, or as the last event of a stream that has begun."""
+        if self._begun:
+            await self.end(frame_error(error, request_id))
+            return
+        status, headers, body = render(error, request_id)
+        head = [(name.encode(), _one_line(value)) for name, value in headers if name != "x-request-id" or not trace]
+        head.append((b"content-length", b"%d" % len(body)))
+        if trace is not None:
+            head += decision_headers(trace, self._now())
+        await self._head(status, head)
+        await self.end(body)
+
+    async def _head(self, status: int, headers: Headers) -> None:
+        self._begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+def _one_line(text: str) -> bytes:
+    return "".join(c if c.isprintable() and ord(c) < 256 else " " for c in text).encode("latin-1")

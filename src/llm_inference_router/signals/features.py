@@ -1,0 +1,184 @@
+"""The features of complexity: what each one is, which part it belongs to, and which way it may push."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from llm_inference_router.signals.lexicon import INDEX
+from llm_inference_router.signals.reading import Reading
+from llm_inference_router.types import Format, TaskLabel
+
+Part: TypeAlias = Literal["reasoning", "knowledge", "constraints", "context", "output"]
+PARTS: tuple[Part, ...] = ("reasoning", "knowledge", "constraints", "context", "output")
+
+
+class Feature(Struct, frozen=True):
+    """`sign` is what the fit must respect: +1 only harder, -1 only easier, 0 either."""
+
+    name: str
+    part: Part
+    sign: Literal[-1, 0, 1]
+
+
+# The order is that of `vector`.
+FEATURES: tuple[Feature, ...] = (
+    # distinct words of a category, saturating
+    Feature("prove", "reasoning", 1),
+    Feature("compare", "reasoning", 1),
+    Feature("explain", "reasoning", 1),
+    Feature("logic", "reasoning", 1),
+    Feature("story", "reasoning", 1),
+    Feature("maths", "reasoning", 1),
+    Feature("advmath", "reasoning", 1),
+    Feature("code", "reasoning", 1),
+    Feature("advcode", "reasoning", 1),
+    Feature("design", "reasoning", 1),
+    Feature("greet", "reasoning", -1),
+    Feature("lookup", "reasoning", -1),
+    Feature("service", "reasoning", -1),
+    Feature("classify", "reasoning", -1),
+    Feature("edit", "reasoning", -1),
+    Feature("translate", "reasoning", -1),
+    # structure of the reasoning
+    Feature("numbers", "reasoning", 1),
+    Feature("symbols", "reasoning", 1),
+    Feature("sentence_length", "reasoning", 1),
+    Feature("several_questions", "reasoning", 1),
+    Feature("task_reasoning", "reasoning", 1),
+    Feature("task_mathematics", "reasoning", 1),
+    Feature("task_code", "reasoning", 1),
+    Feature("task_chat", "reasoning", -1),
+    # specialist knowledge
+    Feature("law", "knowledge", 1),
+    Feature("medicine", "knowledge", 1),
+    Feature("science", "knowledge", 1),
+    Feature("advscience", "knowledge", 1),
+    Feature("finance", "knowledge", 1),
+    Feature("humanities", "knowledge", 1),
+    Feature("long_words", "knowledge", 1),
+    Feature("uncommon_words", "knowledge", 1),
+    Feature("task_summarising", "knowledge", -1),
+    Feature("task_extraction", "knowledge", -1),
+    # constraints and format
+    Feature("constraint", "constraints", 1),
+    Feature("steps", "constraints", 1),
+    Feature("bullets", "constraints", 1),
+    Feature("schema", "constraints", 1),
+    Feature("tools", "constraints", 1),
+    # length and context
+    Feature("ask_length", "context", 1),
+    Feature("context_length", "context", 1),
+    Feature("turns", "context", 1),
+    Feature("quoted_code", "context", 1),
+    Feature("attachments", "context", 1),
+    Feature("gap_to_fill", "context", 1),
+    # expected output
+    Feature("answer_length", "output", 1),
+    Feature("task_writing", "output", 0),
+    Feature("structured", "output", 1),
+    Feature("choice", "output", 0),
+    Feature("short", "output", -1),
+)
+NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+
+(_PROVE, _COMPARE, _EXPLAIN, _LOGIC, _STORY, _MATHS, _ADVMATH, _CODE, _ADVCODE, _DESIGN, _GREET, _LOOKUP, _SERVICE, _CLASSIFY,
+ _EDIT, _TRANSLATE, _LAW, _MEDICINE, _SCIENCE, _ADVSCIENCE, _FINANCE, _HUMANITIES, _CONSTRAINT, _STEPS) = (
+    INDEX[name]
+    for name in (
+        "prove", "compare", "explain", "logic", "story", "maths", "advmath", "code", "advcode", "design", "greet", "lookup",
+        "service", "classify", "edit", "translate", "law", "medicine", "science", "advscience", "finance", "humanities",
+        "constraint", "steps",
+    )
+)  # fmt: skip
+
+
+class Surroundings(Struct, frozen=True):
+    """What is known of a request beside the words of its ask."""
+
+    context_chars: int = 0
+    turns: int = 0
+    attachments: int = 0
+    tools: int = 0
+    quoted_code: bool = False
+    schema: bool = False
+
+
+def vector(
+    reading: Reading,
+    probabilities: Sequence[float],
+    form: Format,
+    tokens_out: int,
+    around: Surroundings,
+    uncommon: float,
+) -> list[float]:
+    """The features of a request, each within 0..1, in the order of `FEATURES`.
+
+    `probabilities` are the task's in the order of `task.LABELS`; `uncommon` is the share of words outside the commonest.
+    """
+    h = reading.hits
+    size = reading.size
+    brief = 1.0 / (1.0 + size / 12.0)  # a greeting or a name colours a short ask and is lost in a long one
+    words = len(reading.distinct)
+    mean_letters = reading.letters / size if words and reading.script == "latin" else 4.7
+    symbols = reading.symbols + 2 * reading.commands
+    return [
+        h[_PROVE] / (h[_PROVE] + 2.0),
+        h[_COMPARE] / (h[_COMPARE] + 3.0),
+        h[_EXPLAIN] / (h[_EXPLAIN] + 2.0),
+        h[_LOGIC] / (h[_LOGIC] + 5.0),
+        h[_STORY] / (h[_STORY] + 3.0),
+        h[_MATHS] / (h[_MATHS] + 3.0),
+        h[_ADVMATH] / (h[_ADVMATH] + 2.0),
+        h[_CODE] / (h[_CODE] + 3.0),
+        h[_ADVCODE] / (h[_ADVCODE] + 2.0),
+        h[_DESIGN] / (h[_DESIGN] + 3.0),
+        h[_GREET] / (h[_GREET] + 1.0) * brief,
+        h[_LOOKUP] / (h[_LOOKUP] + 2.0) * brief,
+        h[_SERVICE] / (h[_SERVICE] + 2.0),
+        h[_CLASSIFY] / (h[_CLASSIFY] + 2.0),
+        h[_EDIT] / (h[_EDIT] + 2.0),
+        h[_TRANSLATE] / (h[_TRANSLATE] + 2.0),
+        reading.numbers / (reading.numbers + 4.0),
+        symbols / (symbols + 6.0),
+        _clip(size / reading.sentences / 40.0),
+        _clip((reading.questions - 1) / 3.0),
+        probabilities[2],
+        probabilities[3],
+        probabilities[4],
+        probabilities[0],
+        h[_LAW] / (h[_LAW] + 2.0),
+        h[_MEDICINE] / (h[_MEDICINE] + 2.0),
+        h[_SCIENCE] / (h[_SCIENCE] + 2.0),
+        h[_ADVSCIENCE] / (h[_ADVSCIENCE] + 2.0),
+        h[_FINANCE] / (h[_FINANCE] + 2.0),
+        h[_HUMANITIES] / (h[_HUMANITIES] + 2.0),
+        _clip((mean_letters - 3.5) / 4.0) * size / (size + 8.0),
+        uncommon * size / (size + 8.0),
+        probabilities[7],
+        probabilities[6],
+        h[_CONSTRAINT] / (h[_CONSTRAINT] + 4.0),
+        h[_STEPS] / (h[_STEPS] + 4.0),
+        reading.bullets / (reading.bullets + 4.0),
+        1.0 if around.schema else 0.0,
+        around.tools / (around.tools + 6.0),
+        _clip(math.log1p(size) / 5.5),
+        _clip(math.log1p(around.context_chars / 400.0) / 6.0),
+        around.turns / (around.turns + 8.0),
+        1.0 if around.quoted_code else 0.0,
+        around.attachments / (around.attachments + 1.0),
+        1.0 if reading.blank else 0.0,
+        _clip((math.log(tokens_out) - 2.5) / 5.0),
+        probabilities[5],
+        _STRUCTURED.get(form, 0.0),
+        1.0 if form == "choice" else 0.0,
+        1.0 if form == "short" else 0.0,
+    ]
+
+
+_STRUCTURED: dict[Format, float] = {"json": 0.7, "table": 1.0, "code": 0.5, "list": 0.3}
+
+
+def _clip(value: float) -> float:
+    return 0.0 if value < 0.0 else 1.0 if value > 1.0 else value

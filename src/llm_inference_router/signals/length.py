@@ -1,0 +1,180 @@
+"""Tokens in and tokens out, estimated without a tokenizer.
+
+Characters per token were measured with the o200k_base vocabulary on prompts of each script, and checked for English against
+the billed tokens that RouterBench's costs imply. A prompt is never read whole: its length is known, its make-up is sampled.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llm_inference_router.signals.reading import Reading
+from llm_inference_router.types import ChatRequest, Format, Message, Quantiles, TaskLabel
+
+# Characters per token by what the text is made of.
+CHARS_PER_TOKEN: Mapping[str, float] = {
+    "latin": 4.4,
+    "accented": 3.6,
+    "cyrillic": 3.3,
+    "greek": 2.4,
+    "hebrew": 2.6,
+    "arabic": 2.9,
+    "indic": 2.9,
+    "thai": 2.2,
+    "han": 1.3,
+    "kana": 1.35,
+    "hangul": 1.7,
+    "none": 2.0,
+}
+_DENSE = 2.6  # digits, operators and punctuation
+_MESSAGE = 4  # role and separators of one message
+_REQUEST = 3
+_IMAGE = 800  # a middle-sized picture; providers charge 85 to 1,600
+_AUDIO = 500
+_FILE = 1500
+_TOOL = 12  # a tool's frame, beside its schema
+_TOOL_CHARS = 3.6
+_TOOL_UNREAD = 120  # tokens of a tool beyond those whose size is measured
+_TOOLS_MEASURED = 8
+_DEPTH = 4
+
+
+def chars_per_token(reading: Reading) -> float:
+    """Characters per token of text like the window that was read."""
+    script = reading.script
+    low = reading.low
+    if not low:
+        return CHARS_PER_TOKEN["latin"]
+    letters = CHARS_PER_TOKEN["accented" if script == "latin" and not low.isascii() else script]
+    if script in ("han", "kana", "thai", "indic", "none"):
+        return letters
+    # Words keep their ratio, while digits and symbols are cut almost one by one.
+    dense = max(0.0, 0.96 - (reading.letters + reading.spaces) / len(low))
+    return 1.0 / ((1.0 - dense) / letters + dense / _DENSE)
+
+
+def prompt_tokens(request: ChatRequest, chars: int, per_token: float) -> int:
+    """Tokens of all messages (`chars` characters of text in all), their frames, attachments and tool schemas."""
+    tokens = chars / per_token + _MESSAGE * len(request.messages) + _REQUEST
+    for message in request.messages:
+        if message.attachments:
+            tokens += sum(_COST.get(kind, 0) for kind in message.attachments)
+        tokens += 30 * message.tool_calls
+    if request.tools:
+        tokens += tool_tokens(request.body, request.tools)
+    return max(1, int(tokens + 0.5))
+
+
+_COST = {"image": _IMAGE, "audio": _AUDIO, "file": _FILE}
+
+
+def tool_tokens(body: Mapping[str, Any], count: int) -> float:
+    """Tokens of the tools' schemas: the first few are measured to a bounded depth, the others count as these do."""
+    tools = body.get("tools") or body.get("functions")
+    if not isinstance(tools, list) or not tools:
+        return float(count * _TOOL_UNREAD)
+    measured = tools[:_TOOLS_MEASURED]
+    chars = sum(_size(tool, _DEPTH) for tool in measured)
+    return len(tools) * (chars / _TOOL_CHARS / len(measured) + _TOOL)
+
+
+def _size(value: Any, depth: int) -> int:
+    if isinstance(value, str):
+        return min(len(value), 2000) + 2
+    if depth == 0:
+        return 8
+    if isinstance(value, dict):
+        return sum(len(str(key)[:80]) + 4 + _size(item, depth - 1) for key, item in list(value.items())[:24])
+    if isinstance(value, list):
+        return sum(_size(item, depth - 1) + 1 for item in value[:24])
+    return 4
+
+
+# --- the answer ---------------------------------------------------------------------------------------------------
+
+# Median tokens of an answer by task. Where the data has them (mathematics, code, choice) they are medians of many models;
+# the others are what current chat models write when nothing limits them.
+_MEDIAN: Mapping[TaskLabel, int] = {
+    "chat": 60,
+    "question_answering": 180,
+    "reasoning": 320,
+    "mathematics": 330,
+    "code": 420,
+    "writing": 480,
+    "extraction": 90,
+    "summarising": 180,
+    "agent": 140,
+}
+_BY_FORMAT: Mapping[Format, int] = {"choice": 60, "number": 60, "short": 24, "json": 110, "table": 300, "list": 280}
+_SPREAD = 2.4  # p90 over p50 when nothing is asked for in figures
+
+_NUMBER_WORDS = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "fifty": 50, "hundred": 100,
+    "einem": 1, "zwei": 2, "drei": 3, "une": 1, "deux": 2, "trois": 3, "una": 1, "dos": 2, "tres": 3,
+}  # fmt: skip
+_UNIT_TOKENS = {
+    "word": 1.35, "wort": 1.6, "wört": 1.6, "mot": 1.5, "pala": 1.5, "paro": 1.5, "слов": 2.0, "sent": 26, "satz": 28, "sätz": 28,
+    "phra": 28, "oraci": 28, "fras": 28, "para": 110, "absa": 120, "page": 600, "seit": 600, "item": 22, "bull": 28, "poin": 28,
+    "line": 14, "idea": 30, "exam": 60, "step": 40, "ques": 24, "reas": 40, "char": 0.3, "tip": 30, "vers": 60, "stan": 60,
+    "字": 0.8, "词": 1.2, "句": 30,
+}  # fmt: skip
+_AMOUNT = re.compile(
+    r"\b(\d{1,5}|" + "|".join(_NUMBER_WORDS) + r")(?:\s|-)(?:[a-z]{2,12}\s)?"
+    r"(words?|wort|wörter\w*|mots|palabras|parole|palavras|слов\w*|sentences?|satz|sätzen?|phrases?|oraci\w+|frases?|paragraphs?|absätz\w*|"
+    r"pages?|seiten|items?|bullets?|bullet points?|points?|lines?|ideas?|examples?|steps?|questions?|reasons?|characters?|tips?|"
+    r"verses?|stanzas?)\b"
+    r"|(\d{1,5})\s?(字|词|句)"
+)
+
+
+_UNITS = frozenset(
+    "word words wort wörter wörtern mots palabras parole palavras слов слова sentence sentences satz sätze sätzen phrase phrases "
+    "oraciones frases paragraph paragraphs absätze page pages seiten item items bullet bullets point points line lines idea ideas "
+    "example examples step steps question questions reason reasons characters tip tips verses stanzas".split()
+)
+
+
+def asked_amount(low: str) -> float | None:
+    """Tokens that a lower-cased ask names in words, sentences, pages or items; None when it names none."""
+    best: float | None = None
+    for match in _AMOUNT.finditer(low):
+        number, unit, cjk_number, cjk_unit = match.groups()
+        if cjk_number:
+            tokens = int(cjk_number) * _UNIT_TOKENS[cjk_unit]
+        else:
+            count = _NUMBER_WORDS.get(number) or int(number)
+            per = next((v for k, v in _UNIT_TOKENS.items() if unit.startswith(k)), None)
+            if per is None:
+                continue
+            tokens = count * per
+        best = max(best or 0.0, tokens)
+    return best
+
+
+def output_tokens(
+    probabilities: Mapping[TaskLabel, float], form: Format, reading: Reading, depth: float, request: ChatRequest
+) -> Quantiles:
+    """Expected tokens of one answer, times the answers asked for; p90 never exceeds `max_tokens` for each.
+
+    `depth` (0..1) is how demanding the reasoning is: long chains of it write long answers.
+    """
+    amount = asked_amount(reading.low) if reading.distinct & _UNITS or reading.script in ("han", "kana") else None
+    if amount is not None:
+        middle, spread = max(8.0, amount * 1.05), 1.5
+    else:
+        middle = sum([_MEDIAN[task] * share for task, share in probabilities.items()])
+        if form in _BY_FORMAT:
+            middle = 0.35 * middle + 0.65 * _BY_FORMAT[form]
+        middle *= 0.6 + 0.9 * depth
+        spread = _SPREAD
+    p50, p90 = middle, middle * spread
+    limit = request.max_tokens
+    if limit is not None:
+        p50, p90 = min(p50, limit), min(p90, limit)
+    count = max(1, request.choices)
+    return Quantiles(p50=max(1, int(p50)) * count, p90=max(1, int(p90)) * count)
+
+
+def total_chars(messages: Sequence[Message]) -> int:
+    return sum([len(message.text) for message in messages])

@@ -1,0 +1,155 @@
+"""The tables, and how a database file comes to have them: forward only, one step for each version.
+
+Rules:
+- `PRAGMA user_version` is the number of steps applied. A step, once released, is never edited; a change is a new step.
+- Each step is one transaction with the new version inside it: killed half-way, it has not happened.
+- A file with more steps than we know is refused, never guessed at.
+- Ids are time-ordered (`effects.new_id`), so the primary key is also the index by time: `floor_id` turns a time into
+  the smallest id of that time. This saves an index, which costs a sixth of a lone record's insert.
+- Money is whole picodollars in INTEGER columns.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from llm_inference_router.errors import ConfigError
+from llm_inference_router.store.base import StoreFault
+
+_USAGE = """
+    input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER, cache_write_tokens INTEGER,
+    reasoning_tokens INTEGER, usage_source TEXT"""
+
+# STRICT needs SQLite 3.37; older ones (RHEL 9 has 3.34) get the same tables without the check of types.
+_STRICT = " STRICT" if sqlite3.sqlite_version_info >= (3, 37, 0) else ""
+_CLUSTERED = " STRICT, WITHOUT ROWID" if _STRICT else " WITHOUT ROWID"
+
+# Decisions keep a rowid because their JSON is long: rows over a quarter page make a clustered table slow.
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        f"""CREATE TABLE decisions (
+            id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, route TEXT NOT NULL, reason TEXT NOT NULL,
+            chosen TEXT NOT NULL, complexity REAL NOT NULL, band TEXT NOT NULL, task TEXT NOT NULL,
+            key TEXT NOT NULL, user TEXT NOT NULL, session TEXT NOT NULL, json TEXT NOT NULL){_STRICT}""",
+        f"""CREATE TABLE outcomes (
+            decision_id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, route TEXT NOT NULL, model TEXT NOT NULL,
+            tier TEXT NOT NULL, status INTEGER NOT NULL, error TEXT, finish_reason TEXT, stream INTEGER NOT NULL,
+            attempts INTEGER NOT NULL,{_USAGE},
+            cost INTEGER NOT NULL, baseline_cost INTEGER NOT NULL, ttft_ms REAL, total_ms REAL NOT NULL,
+            overhead_ms REAL NOT NULL, simulated INTEGER NOT NULL){_CLUSTERED}""",
+        f"""CREATE TABLE attempts (
+            decision_id TEXT NOT NULL, number INTEGER NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL,
+            at INTEGER NOT NULL, outcome TEXT NOT NULL, status INTEGER NOT NULL, ttft_ms REAL, total_ms REAL NOT NULL,
+            {_USAGE}, cost INTEGER NOT NULL, detail TEXT NOT NULL,
+            PRIMARY KEY (decision_id, number)){_CLUSTERED}""",
+        f"""CREATE TABLE contents (
+            decision_id TEXT PRIMARY KEY NOT NULL, prompt TEXT NOT NULL, completion TEXT NOT NULL){_STRICT}""",
+    ),
+)
+
+
+def path_of(url: str) -> Path:
+    """The file of a store URL: `sqlite:///relative.db` or `sqlite:////absolute.db`.
+
+    Raises ConfigError for any other URL, and for a database in memory: it would forget what it acknowledged.
+    """
+    if url.startswith(("postgresql:", "postgres:")):
+        raise ConfigError(["store.url: PostgreSQL is not available yet; use sqlite:///router.db"])
+    if not url.startswith("sqlite:///"):
+        raise ConfigError([f"store.url: {url!r} is not sqlite:///file.db or sqlite:////folder/file.db"])
+    name = url.removeprefix("sqlite:///")
+    if not name or name.startswith((":memory:", "file:")) or "mode=memory" in name:
+        raise ConfigError(
+            [f"store.url: {url!r} names no file; a database in memory would lose what was acknowledged"]
+        )
+    if "?" in name or "#" in name:
+        raise ConfigError([f"store.url: {url!r} has parameters after the file name; none are read"])
+    return Path(name)
+
+
+def open_writer(path: Path, *, lock_wait_s: float = 5.0, busy_wait_s: float = 0.003) -> sqlite3.Connection:
+    """A connection that may write, in WAL mode, with every step applied; usable from any one thread at a time.
+
+    `lock_wait_s` is how long another process may hold the file while we open it, `busy_wait_s` how long afterwards.
+    Raises StoreFault when the file is newer than this program or is no database of ours, sqlite3.Error otherwise.
+    """
+    connection = sqlite3.connect(
+        path, timeout=lock_wait_s, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
+    try:
+        _check_version(connection, path)
+        connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA wal_autocheckpoint=0")  # the writer chooses the moment (store.writer)
+        _migrate(connection, path)
+        connection.execute(f"PRAGMA busy_timeout={int(busy_wait_s * 1000)}").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that can only read; it works beside a running writer and never makes a file.
+
+    Raises StoreFault when there is no such database or when it is newer than this program.
+    """
+    if not path.exists():
+        raise StoreFault(f"{path}: there is no such database")
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
+    )
+    try:
+        found = _check_version(connection, path)
+        if found < len(STEPS):
+            raise StoreFault(
+                f"{path}: an older database (version {found}, ours is {len(STEPS)}); "
+                "`llm-router serve` brings it up to date when it opens it"
+            )
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreFault(f"{path}: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def floor_id(at_ms: int) -> str:
+    """The smallest id of that millisecond: records are kept, and found by time, in the order of their ids."""
+    digits = f"{max(0, min(at_ms, 2**48 - 1)):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
+    try:
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise StoreFault(f"{path}: {error}") from error
+    if found > len(STEPS):
+        raise StoreFault(
+            f"{path}: version {found} of the tables, but this llm-router knows {len(STEPS)}; "
+            "it was written by a newer one: upgrade, or name another file in store.url"
+        )
+    if found == 0 and tables:
+        raise StoreFault(f"{path}: a database of another program (it has the table {min(tables)})")
+    return found
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if _check_version(connection, path) == len(STEPS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])  # another process may have been faster
+        for number, statements in enumerate(STEPS[found:], start=found + 1):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,313 @@
+"""The one thread that writes the database: batches, what was spilled, checkpoints and pruning, in that order.
+
+It owns the only connection that writes, and only it makes checkpoints: two connections of a process that do so at the
+same moment have corrupted files under SQLite older than 3.51.3.
+"""
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from asyncio import AbstractEventLoop, Future, TimerHandle
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.rows import Row, prepare, rows_of, statements
+from llm_inference_router.store.schema import floor_id, open_writer
+from llm_inference_router.store.spill import Spill
+from llm_inference_router.types import Record
+
+RETRY_S = 0.05  # how often a database that failed is tried again, and how long quiet must last for a checkpoint
+_CHECK_FILE_S = 1.0
+_QUIET_FRAMES = 1000  # estimated pages in the log from which a quiet moment is used for a checkpoint
+_FULL_FRAMES = 4000  # from which it is made in any case
+_LOG_LIMIT = 64 * 1024 * 1024
+_PRUNE_RECORDS = 200
+_STOP_S = 2.0
+
+# What the values of one record can cause; everything else of sqlite3.Error is the database's own trouble.
+_REFUSALS = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    ValueError,
+)
+_log = logging.getLogger(__name__)
+_decode = msgspec.json.Decoder(Record).decode
+
+
+class Batch:
+    """Records that are committed together. The event loop fills it; then the writer sets `error` or `refused`, and last `finished`."""
+
+    __slots__ = ("error", "finished", "futures", "loop", "records", "refused", "rows", "settled", "span", "timer")
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self.records: list[Record] = []
+        self.rows: list[tuple[Row, ...]] = []
+        self.futures: list[Future[None]] = []
+        self.timer: TimerHandle | None = None
+        self.error: str | None = None  # nothing of it may count as committed
+        self.refused: dict[int, str] = {}  # records that no database would take, by position
+        self.finished = False
+        self.settled = False  # its futures are done: by the commit, or earlier by the spill
+        self.span: tuple[int, int] | None = None  # where in the spill file it is as well
+
+
+class Prune:
+    """One wish to forget: everything whose request came before `before_ms`. `done` gets the number of records."""
+
+    __slots__ = ("before", "count", "done")
+
+    def __init__(self, before_ms: int, done: Callable[[int | StoreFault], None]) -> None:
+        self.before = floor_id(before_ms)
+        self.count = 0
+        self.done = done
+
+
+_Job: TypeAlias = Batch | Prune | None
+
+
+class Writer:
+    """`failing` is read by the event loop without a lock: while it is set, records go to the spill at once."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, spill: Spill, settle: Callable[[Batch], None]) -> None:
+        self.failing: str | None = None
+        self.ingested = 0
+        self.unreadable = 0
+        self._path = path
+        self._connection = connection
+        self._inode = path.stat().st_ino
+        self._checked = time.monotonic()
+        self._spill = spill
+        self._offset = 0
+        self._settle = settle
+        self._inbox: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._prunes: deque[Prune] = deque()
+        self._frames = 0
+        self._stopping = False
+        prepare(connection)
+        connection.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}").fetchone()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, batch: Batch) -> None:
+        self._inbox.put(batch)
+
+    def prune(self, prune: Prune) -> None:
+        self._inbox.put(prune)
+
+    @property
+    def waiting(self) -> int:
+        return self._inbox.qsize()
+
+    def wake(self) -> None:
+        """Lines were spilled."""
+        self._inbox.put(None)
+
+    def stop(self) -> None:
+        """Writes what was submitted, and what was spilled if that takes no more than two seconds; blocks until then."""
+        self._stopping = True
+        self._inbox.put(None)
+        self._thread.join()
+
+    # --- the thread -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    job = self._inbox.get(timeout=self._patience())
+                except queue.Empty:
+                    self._upkeep(quiet=True)
+                    continue
+                if isinstance(job, Batch):
+                    self._commit(job)
+                elif isinstance(job, Prune):
+                    self._prunes.append(job)
+                elif self._stopping and self._inbox.empty():
+                    break
+                if self._frames >= _FULL_FRAMES:
+                    self._checkpoint()
+            self._finish()
+        finally:
+            self._connection.close()
+
+    def _patience(self) -> float | None:
+        """Seconds to wait for the next job before upkeep; None: there is nothing else to do."""
+        if self.failing is not None:
+            return RETRY_S
+        if self._spill.size or self._prunes:
+            return 0.0 if self._inbox.empty() else None
+        return RETRY_S if self._frames >= _QUIET_FRAMES else None
+
+    def _upkeep(self, *, quiet: bool) -> None:
+        if self.failing is not None:
+            self._recover()
+        if self.failing is None and self._spill.size:
+            self._ingest()
+        elif self.failing is None and self._prunes:
+            self._prune_slice()
+        elif self.failing is None and quiet and self._frames >= _QUIET_FRAMES:
+            self._checkpoint()
+
+    def _finish(self) -> None:
+        deadline = time.monotonic() + _STOP_S
+        while self._spill.size and self.failing is None and time.monotonic() < deadline:
+            self._ingest()
+        for prune in self._prunes:
+            prune.done(StoreFault("the store was closed"))
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def _commit(self, batch: Batch) -> None:
+        try:
+            batch.refused = self._write(batch.rows)
+            self._skip(batch.span)
+        except sqlite3.Error as error:
+            batch.error = self._fail(error)
+        batch.finished = True
+        try:
+            batch.loop.call_soon_threadsafe(self._settle, batch)
+        except RuntimeError:  # that event loop has ended, and with it everyone who waited
+            _log.debug("a batch was committed after its event loop had ended")
+
+    def _skip(self, span: tuple[int, int] | None) -> None:
+        """What was spilled while its commit was slow need not be read back, if it is the next to be."""
+        if span is not None and span[0] == self._offset:
+            self._offset = span[1]
+            if self._spill.clear(span[1]):
+                self._offset = 0
+
+    def _write(self, entries: Sequence[tuple[Row, ...]]) -> dict[int, str]:
+        """Commits all entries but those that no database would take, which it returns. Raises sqlite3.Error."""
+        if time.monotonic() - self._checked > _CHECK_FILE_S:
+            self._check_file()
+        rows = [row for entry in entries for row in entry]
+        try:
+            for sql, values in statements(rows):
+                self._connection.execute(sql, values)
+        except _REFUSALS as error:
+            if len(entries) == 1:
+                return {0: f"{type(error).__name__}: {error}"}
+            # One bad record must not cost the others theirs; what is already in is ignored the second time.
+            return {at: why for at, entry in enumerate(entries) for why in self._write([entry]).values()}
+        self._frames += len(rows) + 4
+        return {}
+
+    def _fail(self, error: sqlite3.Error) -> str:
+        if self._connection.in_transaction:
+            self._connection.rollback()
+        reason = f"{self._path.name}: {error}"
+        if self.failing is None:
+            _log.warning("records are spilled to %s: %s", self._spill.path.name, reason)
+        self.failing = reason
+        return reason
+
+    def _check_file(self) -> None:
+        """Raises sqlite3.OperationalError when our file is not the one at our path any more."""
+        self._checked = time.monotonic()
+        try:
+            same = self._path.stat().st_ino == self._inode
+        except OSError as error:
+            raise sqlite3.OperationalError(f"the database file is gone ({error.strerror})") from error
+        if not same:
+            raise sqlite3.OperationalError("the database file was replaced")
+
+    def _recover(self) -> None:
+        """Tries the database again, from a fresh connection if the file was replaced or is broken."""
+        try:
+            try:
+                self._check_file()
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute("ROLLBACK")
+            except sqlite3.OperationalError as error:
+                if "locked" in str(error) or "full" in str(error):
+                    raise
+                self._reopen()
+        except (sqlite3.Error, StoreFault, OSError) as error:
+            self.failing = f"{self._path.name}: {error}"
+            return
+        if not self._spill.size or self._ingest():
+            _log.warning("%s can be written again", self._path.name)
+            self.failing = None
+
+    def _reopen(self) -> None:
+        fresh = open_writer(self._path, lock_wait_s=0)
+        prepare(fresh)
+        self._connection.close()
+        self._connection = fresh
+        self._inode = self._path.stat().st_ino
+
+    def _ingest(self) -> bool:
+        """Takes one slice of the spill into the database; False when that failed."""
+        lines, end = self._spill.read(self._offset)
+        entries: list[tuple[Row, ...]] = []
+        kept: list[bytes] = []
+        for line in lines:
+            try:
+                entries.append(rows_of(_decode(line)))
+                kept.append(line)
+            except (msgspec.DecodeError, UnicodeError):
+                self._set_aside(line)
+        try:
+            for start in range(0, len(entries), 32):
+                for at in self._write(entries[start : start + 32]):
+                    self._set_aside(kept[start + at])
+        except sqlite3.Error as error:
+            self._fail(error)
+            return False
+        self.ingested += len(entries)
+        self._offset = end
+        if self._spill.clear(end):
+            self._offset = 0
+        return True
+
+    def _set_aside(self, line: bytes) -> None:
+        """Keeps a line that is no record of ours (another version's, or damaged) for a person to look at."""
+        self.unreadable += 1
+        path = self._path.with_name(self._path.name + ".unreadable")
+        _log.warning("a spilled line is no record of this version; it is kept in %s", path.name)
+        try:
+            with path.open("ab") as file:
+                file.write(line + b"\n")
+        except OSError as error:
+            _log.warning("%s: %s", path.name, error.strerror)
+
+    def _checkpoint(self) -> None:
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            self._fail(error)
+        self._frames = 0
+
+    def _prune_slice(self) -> None:
+        prune = self._prunes[0]
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            found = self._connection.execute(
+                "SELECT max(id), count(*) FROM (SELECT id FROM decisions WHERE id < ? ORDER BY id LIMIT ?)",
+                (prune.before, _PRUNE_RECORDS),
+            ).fetchone()
+            if found[1]:
+                for table in ("attempts", "outcomes", "contents"):
+                    self._connection.execute(f"DELETE FROM {table} WHERE decision_id <= ?", (found[0],))
+                self._connection.execute("DELETE FROM decisions WHERE id <= ?", (found[0],))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._prunes.popleft()
+            prune.done(StoreFault(self._fail(error)))
+            return
+        self._frames += 2 * found[1]
+        prune.count += found[1]
+        if found[1] < _PRUNE_RECORDS:
+            self._prunes.popleft()
+            prune.done(prune.count)

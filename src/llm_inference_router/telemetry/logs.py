@@ -1,0 +1,77 @@
+"""The log: one line for an answer and one for an event, JSON or text, on standard error.
+
+A line holds names, numbers and codes only. There is no way to pass a prompt, an answer, a key or a header into it:
+`Log.answer` takes an Outcome, `Log.event` takes words of ours and short values.
+"""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal
+
+import orjson
+
+from llm_inference_router.money import to_usd
+from llm_inference_router.types import Decision, Outcome
+
+_MOST_BUFFERED = 200
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+class Log:
+    """Lines are gathered and written together by `flush`, which the engine calls a few times a second."""
+
+    def __init__(self, style: Literal["json", "text"], write: Callable[[str], None] = _write) -> None:
+        self._style = style
+        self._write = write
+        self._lines: list[str] = []
+
+    def answer(self, decision: Decision, outcome: Outcome) -> None:
+        fields: dict[str, str | int | float | bool | None] = {
+            "at": _stamp(outcome.at),
+            "event": "answer",
+            "id": decision.id,
+            "request_id": decision.request_id,
+            "route": outcome.route,
+            "model": outcome.model,
+            "reason": decision.reason,
+            "complexity": round(decision.signals.complexity.value, 3),
+            "status": outcome.status,
+            "error": outcome.error,
+            "attempts": outcome.attempts,
+            "cost_usd": to_usd(outcome.cost),
+            "ttft_ms": _round(outcome.ttft_ms),
+            "total_ms": _round(outcome.total_ms),
+        }
+        self._add(fields)
+
+    def event(self, event: str, at: int, /, **values: str | int | float | bool | None) -> None:
+        """Something other than an answer; `at` in Unix milliseconds. Written at once."""
+        self._add({"at": _stamp(at), "event": event, **values})
+        self.flush()
+
+    def flush(self) -> None:
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._write("\n".join(lines) + "\n")
+
+    def _add(self, fields: dict[str, str | int | float | bool | None]) -> None:
+        if self._style == "json":
+            self._lines.append(orjson.dumps(fields).decode())
+        else:
+            rest = " ".join(f"{k}={v}" for k, v in fields.items() if k not in ("at", "event") and v is not None)
+            self._lines.append(f"{fields['at']} {fields['event']} {rest}")
+        if len(self._lines) >= _MOST_BUFFERED:
+            self.flush()
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _stamp(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

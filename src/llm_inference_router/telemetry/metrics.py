@@ -1,0 +1,72 @@
+"""Every metric of the router, declared in one place. Names are the contract; `docs/reference/metrics.md` lists them.
+
+Label values come from the configuration; anything else is counted as `other`, so a client cannot make new series.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+_FAST = (0.0001, 0.0002, 0.0003, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_UNIT = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+_Metric = TypeVar("_Metric", bound=MetricWrapperBase)
+
+
+class Metrics:
+    """The metrics of one router process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        counter = self._maker(Counter)
+        gauge = self._maker(Gauge)
+        self.requests = counter("requests_total", "Requests answered, by HTTP status.", "route", "model", "status")
+        self.decisions = counter("decisions_total", "Decisions made, by reason.", "route", "model", "reason")
+        self.tokens = counter("tokens_total", "Tokens: input, cached_input, output, reasoning.", "model", "kind")
+        self.cost = counter("cost_usd_total", "Money spent, USD.", "route", "model")
+        self.baseline_cost = counter(
+            "baseline_cost_usd_total", "What the same requests would have cost on the route's strongest model, USD.", "route"
+        )
+        self.attempts = counter("attempts_total", "Upstream tries, by outcome.", "model", "endpoint", "outcome")
+        self.retries = counter("retries_total", "Tries of a model after its first.", "model", "cause")
+        self.fallbacks = counter("fallbacks_total", "Requests that moved on to another model.", "from", "to", "cause")
+        self.breaker_state = gauge("breaker_state", "0 closed, 1 half open, 2 open.", "endpoint")
+        self.inflight = gauge("inflight", "Requests running on a model.", "model")
+        self.dropped = counter("records_dropped_total", "Records that could neither be committed nor spilled.")
+        self.spilled = counter("records_spilled_total", "Records kept in the spill file because the database was not writable.")
+        self.closed = counter("connections_closed_total", "Connections closed by a limit of ours.", "cause")
+        self.decision_seconds = self._histogram("decision_seconds", "Signals and decision.", _FAST)
+        self.overhead_seconds = self._histogram("overhead_seconds", "Time spent in the router, not upstream.", _FAST)
+        self.complexity = self._histogram("complexity", "Complexity of requests, 0 to 1.", _UNIT)
+        self.request_seconds = self._histogram("request_seconds", "Whole requests.", _SLOW, "route", "model")
+        self.ttft_seconds = self._histogram("ttft_seconds", "Time to the first content.", _SLOW, "model")
+
+    def _maker(self, kind: Callable[..., _Metric]) -> Callable[..., _Metric]:
+        def make(name: str, text: str, *labels: str) -> _Metric:
+            return kind(f"llm_router_{name}", text, labels, registry=self.registry)
+
+        return make
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"llm_router_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+    def exposition(self) -> bytes:
+        """Prometheus text format."""
+        return generate_latest(self.registry)
+
+
+class Children:
+    """`metric.labels(...)` costs four times an increment: the children of one metric, looked up once each."""
+
+    def __init__(self, metric: Any) -> None:
+        self._metric = metric
+        self._children: dict[tuple[str, ...], Any] = {}
+
+    def __call__(self, *labels: str) -> Any:
+        child = self._children.get(labels)
+        if child is None:
+            child = self._children[labels] = self._metric.labels(*labels)
+        return child
