@@ -280,11 +280,11 @@ class Fault(Struct, frozen=True):
 class Piece(Struct, frozen=True, gc=False):
     """One event of an upstream's stream.
 
-    `chunk` is a chat.completion.chunk as JSON, ready to frame, or None when the event is not for the client (a usage
-    chunk it did not ask for; a role-only chunk is still a chunk). `content`: it carries non-empty text, reasoning,
-    refusal or tool delta. `finish_reason`: the whole answer has finished, all its choices. `done`: the stream's end
-    marker. `fault`: the upstream reported an error inside its stream, which ends it; of kind malformed it concerns
-    this event alone, unless `done` says that nothing can follow it.
+    `chunk` is a chat.completion.chunk as JSON, ready to frame, or None when the event is not for the client
+    (a usage chunk it did not ask for; a role-only chunk is still a chunk). `content`: it carries non-empty
+    text, reasoning, refusal or tool delta. `finish_reason`: the whole answer has finished, all its choices.
+    `done`: the stream's end marker. `fault`: the upstream reported an error inside its stream, which ends
+    it; of kind malformed it concerns this event alone, unless `done` says that nothing can follow it.
     """
 
     chunk: bytes | None = None

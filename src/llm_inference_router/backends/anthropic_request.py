@@ -1,4 +1,6 @@
-"""A chat request as Anthropic's Messages: pure translation, with a warning for whatever does not survive it."""
+"""A chat request as Anthropic's Messages: pure translation, with a warning for whatever does not survive
+it.
+"""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +12,9 @@ from llm_inference_router.backends.anthropic_turns import Turns
 from llm_inference_router.types import ChatRequest, Model
 
 DEFAULT_MAX_TOKENS: Final = 4096
-"""Output tokens asked for where neither the client nor the model's configuration says: every Claude model allows it."""
+"""Output tokens asked for where neither the client nor the model's configuration says: every Claude model
+allows it.
+"""
 
 _TRANSLATED: Final = frozenset(
     {
@@ -142,7 +146,7 @@ def _tool_choice(wanted: Any, warnings: list[str]) -> dict[str, Any] | None:
         kind = {"auto": "auto", "none": "none", "required": "any"}.get(wanted)
         if kind:
             return {"type": kind}
-    else:
+    elif isinstance(wanted, dict):
         function = wanted.get("function", wanted)
         if isinstance(function, dict) and isinstance(function.get("name"), str):
             return {"type": "tool", "name": function["name"]}

@@ -1,13 +1,13 @@
 """Anthropic's message stream as OpenAI's chunks.
 
-    message_start          role chunk; usage of the input
-    content_block_start    tool_use: the call's id and name; others: nothing
-    content_block_delta    text, thinking (as reasoning_content), input_json (as arguments); others: nothing
-    content_block_stop     a tool call without arguments is given `{}`
-    message_delta          finish chunk; usage, cumulative
-    message_stop           done
-    ping, unknown events   nothing
-    error                  a fault
+message_start          role chunk; usage of the input
+content_block_start    tool_use: the call's id and name; others: nothing
+content_block_delta    text, thinking (as reasoning_content), input_json (as arguments); others: nothing
+content_block_stop     a tool call without arguments is given `{}`
+message_delta          finish chunk; usage, cumulative
+message_stop           done
+ping, unknown events   nothing
+error                  a fault
 """
 
 from typing import Any, Final
@@ -89,7 +89,17 @@ def usage_of(raw: Any) -> Usage | None:
 
 
 class AnthropicDecoder:
-    __slots__ = ("_begun", "_blocks", "_calls", "_done", "_head", "_parser", "_rendering", "_stopped", "_usage")
+    __slots__ = (
+        "_begun",
+        "_blocks",
+        "_calls",
+        "_done",
+        "_head",
+        "_parser",
+        "_rendering",
+        "_stopped",
+        "_usage",
+    )
 
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
@@ -99,7 +109,9 @@ class AnthropicDecoder:
         self._done = False
         self._stopped = False
         self._calls = 0
-        self._blocks: dict[int, list[int]] = {}  # block -> number of its tool call, characters of its arguments
+        self._blocks: dict[
+            int, list[int]
+        ] = {}  # block -> number of its tool call, characters of its arguments
         self._usage: dict[str, Any] = {}
 
     def feed(self, data: bytes) -> list[Piece]:

@@ -1,14 +1,15 @@
 """The turns of a conversation, from OpenAI's roles to Anthropic's.
 
-System and developer messages become the system prompt. Tool results become blocks of a user turn. Neighbouring turns of
-one role are merged, the first turn is the user's, no text block is empty: all this Anthropic asks for.
+System and developer messages become the system prompt. Tool results become blocks of a user turn.
+Neighbouring turns of one role are merged, the first turn is the user's, no text block is empty: all this
+Anthropic asks for.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import orjson
+from llm_inference_router.backends import normalise
 
 Block = dict[str, Any]
 
@@ -33,7 +34,9 @@ class Turns:
         elif role in ("tool", "function"):
             self._append("user", [self._result(message)])
         elif role == "assistant":
-            self._append("assistant", self._texts(content or message.get("refusal")) + self._calls(message))
+            refusal = message.get("refusal")
+            said = content or (refusal if isinstance(refusal, str) else None)
+            self._append("assistant", self._texts(said) + self._calls(message))
         else:
             self._append("user", self._blocks(content))
 
@@ -113,7 +116,10 @@ class Turns:
 
     def _result(self, message: Mapping[str, Any]) -> Block:
         content = message.get("content")
-        block: Block = {"type": "tool_result", "tool_use_id": _id(message.get("tool_call_id") or _named(message))}
+        block: Block = {
+            "type": "tool_result",
+            "tool_use_id": _id(message.get("tool_call_id") or _named(message)),
+        }
         if isinstance(content, str):
             if content:
                 block["content"] = content
@@ -140,8 +146,8 @@ class Turns:
     def _call(self, name: str, function: Mapping[str, Any]) -> Block:
         text = function["arguments"]
         try:
-            arguments = orjson.loads(text) if text.strip() else {}
-        except orjson.JSONDecodeError:
+            arguments = normalise.load(text.encode()) if text.strip() else {}
+        except ValueError:
             arguments = text
         if not isinstance(arguments, dict):
             arguments = {"arguments": arguments}

@@ -1,7 +1,8 @@
 """What a backend is: the pure translation between our chat requests and one upstream dialect.
 
-A backend opens no socket and knows no clock. `encode` makes the HTTP call, `answer` and `Decoder` read what comes back,
-`fault` reads what went wrong. All it hands on is already OpenAI's chat dialect, valid for the official client.
+A backend opens no socket and knows no clock. `encode` makes the HTTP call, `answer` and `Decoder` read what
+comes back, `fault` reads what went wrong. All it hands on is already OpenAI's chat dialect, valid for the
+official client.
 """
 
 from collections.abc import Mapping
@@ -10,11 +11,13 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from llm_inference_router.types import ChatRequest, Fault, Message, Model, Usage
-from llm_inference_router.types import Piece as Piece  # part of this interface; it stands in types because dialects read it too
+from llm_inference_router.types import Piece as Piece  # part of this interface; dialects read it too
 
 
 class Call(Struct, frozen=True):
-    """One HTTP request to an upstream. `path` follows the endpoint's URL. Credentials are added by the transport."""
+    """One HTTP request to an upstream. `path` follows the endpoint's URL. Credentials are added by the
+    transport.
+    """
 
     path: str
     body: bytes
@@ -50,7 +53,9 @@ class Answer(Struct, frozen=True):
 
 
 class Decoder(Protocol):
-    """Bytes of one upstream stream in, pieces out; split anywhere. Malformed events become pieces with a fault."""
+    """Bytes of one upstream stream in, pieces out; split anywhere. Malformed events become pieces with a
+    fault.
+    """
 
     def feed(self, data: bytes) -> list[Piece]: ...
 

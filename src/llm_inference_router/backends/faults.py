@@ -1,8 +1,8 @@
 """Upstream errors of every shape that is met, read into one Fault.
 
-Shapes: OpenAI's `{"error": {...}}`, also with an integer code (vLLM); a string beside `error_type` (TGI); FastAPI's
-`{"detail": ...}`; a bare `{"message": ...}`; Anthropic's `{"type": "error", "error": {...}}`; plain text and HTML.
-What a client or a record may see holds no URL, no address, no key and no stack trace.
+Shapes: OpenAI's `{"error": {...}}`, also with an integer code (vLLM); a string beside `error_type` (TGI);
+FastAPI's `{"detail": ...}`; a bare `{"message": ...}`; Anthropic's `{"type": "error", "error": {...}}`;
+plain text and HTML. What a client or a record may see holds no URL, no address, no key and no stack trace.
 """
 
 import re
@@ -19,7 +19,7 @@ from llm_inference_router.types import Fault
 POLICY_CODE: Final = "content_policy_violation"
 MESSAGE_LIMIT: Final = 1000
 RETRY_AFTER_LIMIT_S: Final = 86_400.0
-_SCAN_LIMIT: Final = 16_000
+_SCAN_LIMIT: Final = 8000
 
 _FINAL: Final = frozenset({400, 413, 422})
 _POLICY_CODES: Final = frozenset(
@@ -43,7 +43,7 @@ _POLICY: Final = re.compile(
 )
 # llama-cpp-python answers 500 to requests that its schema refuses.
 _VALIDATION: Final = re.compile(r"^\d+ validation errors?\b")
-_TRACE: Final = re.compile(r"\n\s*File \"|Traceback \(most recent call last\)")
+_TRACE: Final = re.compile(r"\n[ \t]*File \"|Traceback \(most recent call last\)")
 # What an error's type or code says where no status does.
 _TYPES: Final = {
     "invalid_request_error": 400,
@@ -64,7 +64,7 @@ _TYPES: Final = {
 _SECRETS: Final = (
     (re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{1,15}://[^\s'\"<>)\]}]+"), "[address]"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b"), "[address]"),
-    (re.compile(r"\b(?:localhost|[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}):\d{2,5}\b", re.IGNORECASE), "[address]"),
+    (re.compile(r"(?i)\b(?:localhost|[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}):\d{2,5}\b"), "[address]"),
     (re.compile(r"\bBearer\s+[^\s'\",;]+", re.IGNORECASE), "[key]"),
     (re.compile(r"\b(?:sk|pk|rk|hf|gsk|xai|key|api)[-_][A-Za-z0-9_*.-]{6,}"), "[key]"),
     (re.compile(r"\bAIza[A-Za-z0-9_-]{10,}"), "[key]"),
@@ -82,7 +82,9 @@ class Words(Struct, frozen=True):
 
 
 def scrub(text: str) -> str:
-    """An upstream's words without addresses, keys and stack traces, at most MESSAGE_LIMIT characters, one line."""
+    """An upstream's words without addresses, keys and stack traces, at most MESSAGE_LIMIT characters, one
+    line.
+    """
     text = text[:_SCAN_LIMIT]
     trace = _TRACE.search(text)
     if trace is not None:
@@ -196,7 +198,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _is_context(message: str, said: Words) -> bool:
-    return said.param == "input_tokens" or said.type == "exceed_context_size_error" or bool(_CONTEXT.search(message))
+    return (
+        said.param == "input_tokens"
+        or said.type == "exceed_context_size_error"
+        or bool(_CONTEXT.search(message))
+    )
 
 
 def _detail(detail: Any) -> Words:

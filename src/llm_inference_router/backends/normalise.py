@@ -1,7 +1,7 @@
 """Answers of OpenAI-like servers made valid for OpenAI's official client.
 
-A valid answer keeps all its fields; only what is missing or of a wrong type is filled in or taken out. The objects are
-changed in place: they were parsed for this purpose.
+A valid answer keeps all its fields; only what is missing or of a wrong type is filled in or taken out. The
+objects are changed in place: they were parsed for this purpose.
 """
 
 from typing import Any, Final
@@ -36,7 +36,7 @@ def load(data: bytes) -> Any:
     try:
         doc = orjson.loads(data)
         if data.count(b"[") + data.count(b"{") > _MAX_DEPTH:
-            orjson.dumps(doc)
+            orjson.dumps([[[[[[[[doc]]]]]]]])  # with room for what is put around it
     except orjson.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg.split(': line')[0]}") from None
     except TypeError:
@@ -88,7 +88,9 @@ def message(raw: Any) -> dict[str, Any]:
     item = _texts(raw)
     item["role"] = "assistant"
     item.setdefault("content", None)
-    calls = [call for number, one in enumerate(_list(item, "tool_calls")) if (call := _tool_call(one, number))]
+    calls = [
+        call for number, one in enumerate(_list(item, "tool_calls")) if (call := _tool_call(one, number))
+    ]
     if calls:
         item["tool_calls"] = calls
     else:
@@ -162,7 +164,9 @@ def usage(raw: Any) -> Usage | None:
 
 
 def generated(item: dict[str, Any]) -> tuple[int, str]:
-    """Characters generated in a message or delta (text, refusal, reasoning, arguments), and its visible text."""
+    """Characters generated in a message or delta (text, refusal, reasoning, arguments), and its visible
+    text.
+    """
     text = (item.get("content") or "") + (item.get("refusal") or "")
     # Some servers send the same reasoning under both names.
     size = len(text) + len(item.get("reasoning_content") or item.get("reasoning") or "")
@@ -190,7 +194,9 @@ def _texts(raw: Any) -> dict[str, Any]:
 
 
 def _joined(parts: list[Any]) -> str:
-    return "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return "".join(
+        part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
+    )
 
 
 def _tool_call(raw: Any, number: int) -> dict[str, Any] | None:

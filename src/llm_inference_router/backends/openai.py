@@ -27,9 +27,12 @@ class OpenAI:
         warnings = self.quirks.rewrite(body)
         if request.stream:
             if self.quirks.stream_usage:
-                # Always asked for: billing needs it. What the client did not ask for is taken out on the way back.
+                # Always asked for: billing needs it. What the client did not ask for is taken out on the way
+                # back.
                 options = body.get("stream_options")
-                body["stream_options"] = {**options, "include_usage": True} if options else {"include_usage": True}
+                body["stream_options"] = (
+                    {**options, "include_usage": True} if options else {"include_usage": True}
+                )
         elif "stream_options" in body:
             del body["stream_options"]  # refused by several servers where there is no stream
         call = Call("/chat/completions", orjson.dumps(body), _HEADERS, stream=request.stream)

@@ -1,8 +1,8 @@
 """Streams of OpenAI-like servers: events in, pieces out, each chunk valid for the official client.
 
-Most chunks are already valid and need no more than another model name. They are read once, typed, for what the router
-must know; if the type fits, the bytes are passed on with the name exchanged in place, all their other fields untouched.
-Everything else takes the long way: parse, repair, write again.
+Most chunks are already valid and need no more than another model name. They are read once, typed, for what
+the router must know; if the type fits, the bytes are passed on with the name exchanged in place, all their
+other fields untouched. Everything else takes the long way: parse, repair, write again.
 """
 
 from typing import Any, Final, Literal
@@ -19,7 +19,7 @@ _KIND: Final = "chat.completion.chunk"
 
 
 class _Fast(msgspec.Struct, gc=False):
-    """Frozen in spirit; gc=False, since a chunk holds no cycles and lives for microseconds."""
+    """Not tracked by the collector: a chunk holds no cycles and lives for microseconds."""
 
 
 class _Function(_Fast):
@@ -89,8 +89,8 @@ _read = msgspec.json.Decoder(_Chunk).decode
 
 class OpenAIDecoder:
     __slots__ = (
-        "_done", "_events", "_learned", "_new", "_old", "_open", "_parser", "_rendering", "_roles", "_tool_ids",
-        "_tools", "_upstream_model",
+        "_done", "_events", "_learned", "_new", "_old", "_open", "_parser", "_rendering", "_roles",
+        "_tool_ids", "_tools", "_upstream_model",
     )  # fmt: skip
 
     def __init__(self, rendering: Rendering) -> None:
@@ -179,8 +179,8 @@ class OpenAIDecoder:
     def _patch(self, data: bytes, model: str) -> bytes | None:
         """The event with the model's name exchanged, or None where that is not sure to hit the right place.
 
-        A key is `"model"` with bare quotes, which no string can contain: if the bytes hold it once, and the typed
-        reading found a model, that one place is the top-level name.
+        A key is `"model"` with bare quotes, which no string can contain: if the bytes hold it once, and the
+        typed reading found a model, that one place is the top-level name.
         """
         if not self._learned or model != self._upstream_model:
             self._learned = True
@@ -227,7 +227,9 @@ class OpenAIDecoder:
 
     def _repaired(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
         raw = doc["choices"]
-        if any(isinstance(c, dict) and str(c.get("finish_reason")).lower() in normalise.BROKEN_OFF for c in raw):
+        if any(
+            isinstance(c, dict) and str(c.get("finish_reason")).lower() in normalise.BROKEN_OFF for c in raw
+        ):
             self._done = True
             fault = Fault("truncated", "the upstream stopped the answer before its end")
             pieces.append(Piece(fault=fault, done=True))
@@ -245,7 +247,9 @@ class OpenAIDecoder:
             more, said = normalise.generated(delta)
             size += more
             text += said
-            content = content or more > 0 or any(delta.get(k) for k in ("tool_calls", "function_call", "audio"))
+            content = (
+                content or more > 0 or any(delta.get(k) for k in ("tool_calls", "function_call", "audio"))
+            )
             if choice["finish_reason"] is not None:
                 self._open.discard(choice["index"])
                 finish = choice["finish_reason"]
@@ -273,7 +277,9 @@ class OpenAIDecoder:
             self._tool_ids.add(key)
 
     def _finish(self, pieces: list[Piece]) -> None:
-        """The end marker. A choice that never named its finish reason is given one: the upstream says it is whole."""
+        """The end marker. A choice that never named its finish reason is given one: the upstream says it is
+        whole.
+        """
         self._done = True
         if not self._events:
             pieces.append(Piece(fault=Fault("malformed", "the upstream's answer holds no chunk"), done=True))
@@ -285,4 +291,3 @@ class OpenAIDecoder:
             self._open.discard(index)
             pieces.append(Piece(orjson.dumps(doc), finish_reason=None if self._open else reason))
         pieces.append(Piece(done=True))
-

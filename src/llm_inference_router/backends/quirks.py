@@ -1,4 +1,6 @@
-"""How the servers that speak OpenAI's dialect differ from it, as a table of flags: the code is one, for all of them."""
+"""How the servers that speak OpenAI's dialect differ from it, as a table of flags: the code is one, for all
+of them.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final

@@ -15,7 +15,7 @@ def backend(name: str) -> Backend:
         return Anthropic()
     if name == "simulated":
         # Imported on demand: whoever has real models never loads the simulated ones.
-        from llm_inference_router.backends.simulated import Simulated  # noqa: PLC0415
+        from llm_inference_router.backends.simulated import Simulated
 
         return Simulated()
     return OpenAI(TABLE[name])

@@ -87,7 +87,7 @@ class Frames:
         marks = {"simulated": self._answer.marks}
         ends = len(self._answer.choices) - 1
         frames = [
-            self._frame(index, {}, said.finish_reason, {} if self._usage or index < ends else marks)
+            self._frame(index, {}, said.finish_reason, marks if index == ends else {})
             for index, said in enumerate(self._answer.choices)
         ]
         if self._usage:

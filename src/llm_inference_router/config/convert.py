@@ -19,7 +19,7 @@ from llm_inference_router.config import scalars, schema
 from llm_inference_router.config.yaml import Mapping, Node, Path, Problem, Refused, Scalar, Sequence
 
 _PATTERNS = {
-    schema.NAME_PATTERN: "is no name: up to 100 letters, digits and . _ : / @ - that begin with a letter or digit",
+    schema.NAME_PATTERN: "is no name: up to 100 letters, digits and . _ : / @ - after a letter or digit",
 }
 
 
@@ -259,7 +259,7 @@ def _bounds(value: Any, node: Scalar, kind: inspect.Type) -> None:
         isinstance(kind, inspect.StrType)
         and kind.pattern
         and not node.unset
-        and not re.search(kind.pattern, value)
+        and not re.fullmatch(kind.pattern, value)
     ):
         raise ValueError(f'"{node.shown}" {_PATTERNS.get(kind.pattern, f"does not match {kind.pattern}")}')
     if not isinstance(kind, inspect.IntType | inspect.FloatType):

@@ -63,7 +63,7 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "total": "The longest that one try may take.",
     },
     "Health": {
-        "path": "The path that is asked for; without it, the backend's usual one.",
+        "path": "The path that is asked for, from the root of the address; without it, the model list.",
         "every": "How often an endpoint is asked.",
     },
     "Breaker": {
@@ -83,10 +83,10 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "context": "The tokens that prompt and answer may have together.",
         "max_output": "The tokens that an answer may have; without it, what is left of the context.",
         "price": "What it costs, in USD per million tokens.",
-        "capabilities": "What it can do; by default its backend's usual set, which is nothing for local servers.",
+        "capabilities": "What it can do; by default its backend's usual set, empty for local servers.",
         "limits": "How much the upstream allows.",
         "timeouts": "How long its silence is borne.",
-        "health": "Active probes; without it, local backends are asked every 10 s; `none` turns them off.",
+        "health": "Active probes; without it, local models are asked every 10 s; `none` turns them off.",
         "breaker": "When a failing endpoint is left alone; `none` turns that off.",
     },
     "Guarantee": {

@@ -35,10 +35,11 @@ def _unique(config: Config, report: Report) -> None:
         (("experiments",), [experiment.name for experiment in config.experiments]),
     )
     for path, names in lists:
+        first: dict[str, int] = {}
         for i, name in enumerate(names):
-            if name in names[:i]:
-                first: Path = (*path, names.index(name), "name")
-                report.problem((*path, i, "name"), f'"{name}" is there already; a name is given once', first)
+            if first.setdefault(name, i) != i:
+                there: Path = (*path, first[name], "name")
+                report.problem((*path, i, "name"), f'"{name}" is there already; a name is given once', there)
     if not config.models:
         report.problem(("models",), "is empty; there must be something that can answer")
     if not config.routes:
@@ -119,6 +120,8 @@ def _targets(policy: object, models: tuple[str, ...], path: Path, report: Report
 
 
 def _twice(names: tuple[str, ...], path: Path, report: Report) -> None:
+    seen: set[str] = set()
     for i, name in enumerate(names):
-        if name in names[:i]:
+        if name in seen:
             report.problem((*path, i), f'"{name}" is listed twice')
+        seen.add(name)

@@ -11,7 +11,7 @@ from llm_inference_router.config.check import check
 from llm_inference_router.config.convert import convert
 from llm_inference_router.config.expand import Expansion, ReadFile
 from llm_inference_router.config.schema import Config
-from llm_inference_router.config.yaml import Node, Problem
+from llm_inference_router.config.yaml import Node, Problem, Scalar
 
 
 class Findings(Struct, frozen=True):
@@ -55,13 +55,26 @@ def _sentences(problems: Sequence[Problem], root: Node | None, name: str) -> tup
     placed = sorted(
         ((problem.line or yaml.locate(root, problem.path), problem) for problem in problems), key=_line
     )
-    words = []
+    sentences = []
     for line, problem in placed:
         path = yaml.render(root, problem.path)
-        words.append(
-            f"{name}:{line}: {path}: {problem.message}" if path else f"{name}:{line}: {problem.message}"
-        )
-    return tuple(dict.fromkeys(words))
+        words = f"{path}: {_told(problem, root)}" if path else problem.message
+        sentences.append(f"{name}:{line}: {_one_line(words)}")
+    return tuple(dict.fromkeys(sentences))
+
+
+def _told(problem: Problem, root: Node | None) -> str:
+    """The message, with the reference in place of a value that came from the environment or a file."""
+    node = yaml.find(root, problem.path)
+    if isinstance(node, Scalar) and node.source is not None and len(node.text) > 1:
+        return problem.message.replace(node.text, node.source)
+    return problem.message
+
+
+def _one_line(words: str) -> str:
+    if words.isprintable():
+        return words
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
 
 
 def _line(placed: tuple[int, Problem]) -> int:

@@ -27,4 +27,4 @@ class Report:
 
     def replaced(self, path: Path) -> bool:
         """Whether the value at this path, or one that holds it, stands in for a wrong one."""
-        return any(path[:length] in self._replaced for length in range(1, len(path) + 1))
+        return any(path[:length] in self._replaced for length in range(len(path) + 1))

@@ -12,6 +12,8 @@ from llm_inference_router.config.yaml import Scalar
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]{0,17})\Z")
 _NUMBER = re.compile(r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?\Z")
+_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_OCTAL = re.compile(r"0o[0-7]+\Z")
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.[0-9]*)? ?%\Z")
 _DURATION = re.compile(r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d|w))+\Z")
 _DURATION_PART = re.compile(r"([0-9.]+)(ms|s|m|h|d|w)")
@@ -43,7 +45,9 @@ def text(scalar: Scalar) -> str:
 
 
 def reads_as(plain: str) -> str | None:
-    """What YAML 1.1 takes an unquoted text for, if not for a text."""
+    """What YAML 1.1 or 1.2 takes an unquoted text for, if not for a text."""
+    if _NUMBER.match(plain) or _OCTAL.match(plain):
+        return "a number"
     for tag, pattern in _RESOLVERS.get(plain[:1], []):
         if pattern.match(plain) and (words := _READS_AS.get(tag.rpartition(":")[2])):
             return words
@@ -65,9 +69,8 @@ def number(scalar: Scalar) -> float:
 
 
 def boolean(scalar: Scalar) -> bool:
-    written = scalar.text.lower()
-    if written in ("true", "false") and (scalar.plain or scalar.source is not None):
-        return written == "true"
+    if scalar.text in _TRUTH and (scalar.plain or scalar.source is not None):
+        return _TRUTH[scalar.text]
     raise ValueError(_unset(scalar, "true or false") or f"needs true or false, not {scalar.shown}")
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -40,8 +40,7 @@ class Scalar(Struct, frozen=True):
     @property
     def shown(self) -> str:
         """What may be printed: never a value that came from the environment or a file."""
-        text = self.text if self.source is None else self.source
-        return text if len(text) <= 60 else text[:57] + "..."
+        return shorten(self.text if self.source is None else self.source)
 
 
 class Sequence(Struct, frozen=True):
@@ -99,6 +98,11 @@ _HINTS = (
 )
 
 
+def shorten(text: str) -> str:
+    """A text of the file for a message: one line of reasonable length."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def read(data: bytes | str) -> Document:
     """The document's nodes, and every problem of its form. Raises nothing; syntax errors end the reading."""
     problems: list[Problem] = []
@@ -117,6 +121,19 @@ def read(data: bytes | str) -> Document:
     finally:
         reader.dispose()
     return Document(root, tuple(problems))
+
+
+def find(root: Node | None, path: Path) -> Node | None:
+    """What stands at a path, if anything does."""
+    node = root
+    for step in path:
+        if isinstance(node, Mapping) and isinstance(step, str) and step in node.entries:
+            node = node.entries[step].value
+        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+            node = node.items[step]
+        else:
+            return None
+    return node
 
 
 def locate(root: Node | None, path: Path) -> int:
@@ -139,15 +156,12 @@ def render(root: Node | None, path: Path) -> str:
     """A path for people: `models.gpt-4o.price.input`; items of a list go by their name where they have
     one."""
     words: list[str] = []
-    node: Node | None = root
-    for step in path:
+    for depth, step in enumerate(path, start=1):
         if isinstance(step, str):
-            words.append(f".{step}")
-            node = node.entries[step].value if isinstance(node, Mapping) and step in node.entries else None
-            continue
-        node = node.items[step] if isinstance(node, Sequence) and step < len(node.items) else None
-        name = node.entries["name"].value if isinstance(node, Mapping) and "name" in node.entries else None
-        words.append(f".{name.shown}" if isinstance(name, Scalar) and name.text else f"[{step}]")
+            words.append("." + (shorten(step) or '""'))
+        else:
+            name = find(root, (*path[:depth], "name"))
+            words.append(f".{name.shown}" if isinstance(name, Scalar) and name.text else f"[{step}]")
     return "".join(words).removeprefix(".")
 
 

@@ -1,7 +1,7 @@
 """What a stream has come to so far, and which frames the client is given when.
 
-Only here is it decided whether an answer is complete: a stream that is cut often ends cleanly below HTTP, so a missing
-finish reason and a missing end marker are all that tells.
+Only here is it decided whether an answer is complete: a stream that is cut often ends cleanly below HTTP, so
+a missing finish reason and a missing end marker are all that tells.
 """
 
 from typing import Any
@@ -17,7 +17,9 @@ _MALFORMED_LIMIT = 100
 
 
 def estimate(prompt_tokens: int, text_chars: int) -> Usage:
-    """Usage where the upstream reports none, marked as estimated: `text_chars` generated characters, four a token."""
+    """Usage where the upstream reports none, marked as estimated: `text_chars` generated characters, four a
+    token.
+    """
     return Usage(
         input_tokens=prompt_tokens,
         output_tokens=-(-text_chars // CHARS_PER_TOKEN),
@@ -52,8 +54,8 @@ class Assembly:
     """
 
     __slots__ = (
-        "_created", "_first", "_held", "_id", "_include_usage", "_keep_text", "_model", "_prompt_tokens", "_texts",
-        "begun", "done", "failure", "finish_reason", "malformed", "text_chars", "usage",
+        "_created", "_first", "_held", "_id", "_include_usage", "_keep_text", "_model", "_prompt_tokens",
+        "_texts", "begun", "done", "failure", "finish_reason", "malformed", "text_chars", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -134,14 +136,20 @@ class Assembly:
     @property
     def settled(self) -> bool:
         """Nothing more needs to be read from the upstream."""
-        return self.done or self.failure is not None or (self.finish_reason is not None and self.usage is not None)
+        return (
+            self.done
+            or self.failure is not None
+            or (self.finish_reason is not None and self.usage is not None)
+        )
 
     @property
     def truncation(self) -> Fault | None:
         """Why an answer whose upstream has closed is not complete; None when it is."""
         if self.complete:
             return None
-        return self.failure or Fault(kind="truncated", message="the upstream's answer broke off before its end")
+        return self.failure or Fault(
+            kind="truncated", message="the upstream's answer broke off before its end"
+        )
 
     @property
     def text(self) -> str:

@@ -1,6 +1,6 @@
 """Errors on the wire: every error a client sees is rendered here, in OpenAI's shape.
 
-    {"error": {"message": ..., "type": ..., "param": ..., "code": ...}}
+{"error": {"message": ..., "type": ..., "param": ..., "code": ...}}
 """
 
 import math
@@ -9,7 +9,13 @@ from typing import Any, Final
 import orjson
 
 from llm_inference_router.dialects.sse import frame
-from llm_inference_router.errors import RouterError, UpstreamBroken, UpstreamError, UpstreamRejected, UpstreamUnavailable
+from llm_inference_router.errors import (
+    RouterError,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
 from llm_inference_router.types import Fault
 
 Rendered = tuple[int, tuple[tuple[str, str], ...], bytes]
@@ -49,12 +55,15 @@ def frame_error(error: RouterError, request_id: str) -> bytes:
 def to_error(fault: Fault) -> RouterError:
     """What the client is told when no other model could answer after this fault of the last one.
 
-    The client's own mistakes come back with the upstream's status and words; everything else becomes one of ours.
+    The client's own mistakes come back with the upstream's status and words; everything else becomes one of
+    ours.
     """
     kind = fault.kind
     if kind == "auth":
         # The credentials are the router's, not the client's, so the upstream's words would only mislead.
-        return UpstreamError("The upstream refused the router's credentials.", code="upstream_auth", should_retry=False)
+        return UpstreamError(
+            "The upstream refused the router's credentials.", code="upstream_auth", should_retry=False
+        )
     if kind == "rate_limited":
         return UpstreamRejected(
             fault.message,

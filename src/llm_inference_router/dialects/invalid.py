@@ -1,4 +1,4 @@
-"""The words for a request that is wrong, in the manner of OpenAI's own: what, where, and what was expected."""
+"""The words for a request that is wrong, as OpenAI has them: what, where, and what was expected."""
 
 from typing import Any, Final
 
@@ -25,7 +25,9 @@ def quoted(value: Any) -> str:
 
 
 def missing(place: str) -> InvalidRequest:
-    return InvalidRequest(f"Missing required parameter: '{place}'.", param=place, code="missing_required_parameter")
+    return InvalidRequest(
+        f"Missing required parameter: '{place}'.", param=place, code="missing_required_parameter"
+    )
 
 
 def invalid_type(place: str, expected: str, got: Any) -> InvalidRequest:

@@ -63,6 +63,7 @@ class Dispatch:
         runtime, began = self._runtime, self._now()
         self.answer = self.assembly = None
         runtime.endpoints.began(endpoint, began)
+        self._trace.trying(model)
         fault: Fault | None = _CANCELLED
         try:
             fault = await self._ask(model, endpoint)
@@ -91,7 +92,7 @@ class Dispatch:
                 try:
                     return await self._read(response, backend, model, deadline)
                 finally:
-                    response.close()
+                    response.close(finished=self.assembly is not None and self.assembly.complete)
         except TransportFault as error:
             if deadline.finished:
                 return None  # the finish reason came, what may follow it did not: the answer is complete

@@ -10,7 +10,8 @@ class Trace:
     def __init__(self, decision: Decision, baseline: Model, *, stream: bool, arrived: float) -> None:
         self.decision = decision
         self.stream = stream
-        self.attempts: list[Attempt] = []
+        self.attempts: list[Attempt] = []  # those that are over
+        self.tries = 0  # with the one that is running
         self.warnings: tuple[str, ...] = ()
         self.model: Model | None = None
         self.usage: Usage | None = None
@@ -18,6 +19,10 @@ class Trace:
         self._baseline = baseline
         self._arrived = arrived
         self._upstream_s = 0.0
+
+    def trying(self, model: Model) -> None:
+        self.model = model
+        self.tries += 1
 
     def tried(
         self, model: Model, endpoint: Endpoint, fault: Fault | None, usage: Usage | None, *, began: float, ended: float, at: int
@@ -40,7 +45,6 @@ class Trace:
         )
         self.attempts.append(attempt)
         self._upstream_s += ended - began
-        self.model = model
         if usage is not None:
             self.usage = usage
         return attempt

@@ -17,7 +17,8 @@ from msgspec import Struct
 from llm_inference_router.types import ChatRequest, Message, Role
 
 _ROLES: Mapping[str, Role] = {
-    "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool", "function": "tool",
+    "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
+    "function": "tool",
 }  # fmt: skip
 _MAX_PROBLEMS = 20
 
@@ -53,8 +54,9 @@ class Row(Struct, frozen=True):
 def read_rows(path: Path, models: Collection[str] = ()) -> list[Row]:
     """The rows of a file; with `models`, each row must have a score of each of them.
 
-    Raises `DataError` with every problem: lines that are not JSON objects, no prompt, ids that occur twice, no scores, scores
-    that are no numbers or outside 0..1, models that no row or not every row has, fewer than two rows.
+    Raises `DataError` with every problem: lines that are not JSON objects, no prompt, ids that occur twice,
+    no scores, scores that are no numbers or outside 0..1, models that no row or not every row has, fewer
+    than two rows.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -179,7 +181,10 @@ def _figures(value: Any, key: str, place: str, problems: list[str]) -> dict[str,
     figures: dict[str, float | None] = {}
     for model, figure in value.items():
         if figure is not None and (
-            isinstance(figure, bool) or not isinstance(figure, int | float) or not math.isfinite(figure) or figure < 0
+            isinstance(figure, bool)
+            or not isinstance(figure, int | float)
+            or not math.isfinite(figure)
+            or figure < 0
         ):
             problems.append(f"{place}: `{key}` of {model!r} is {figure!r}, not a number of at least 0")
         else:

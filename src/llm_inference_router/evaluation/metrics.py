@@ -1,17 +1,19 @@
 """How well a score routes between a weak and a strong model.
 
-APGR, the average performance gap recovered, is RouteLLM's (Ong et al. 2024, "RouteLLM: Learning to Route LLMs with
-Preference Data", section 3). With a share c of the requests, those of the highest score, sent to the strong model,
+APGR, the average performance gap recovered, is RouteLLM's (Ong et al. 2024, "RouteLLM: Learning to Route
+LLMs with Preference Data", section 3). With a share c of the requests, those of the highest score, sent to
+the strong model,
 
     PGR(c) = (quality(c) - quality(weak)) / (quality(strong) - quality(weak))
     APGR   = integral of PGR(c) over c from 0 to 1
 
-RouteLLM takes the mean at ten shares; here the integral is exact (trapezoids through every share), which equals
+RouteLLM takes the mean at ten shares; here the integral is exact (trapezoids through every share), which
+equals
 
     APGR = sum_i gain_i * (1 - (rank_i - 1/2) / n) / sum_i gain_i,    gain_i = strong_i - weak_i
 
-with rank 1 for the highest score and mean ranks for equal ones. Mixing at random gives 0.5. APGR is undefined when both
-models are equally good on the whole.
+with rank 1 for the highest score and mean ranks for equal ones. Mixing at random gives 0.5. APGR is
+undefined when both models are equally good on the whole.
 """
 
 from typing import TypeAlias
@@ -54,7 +56,8 @@ def _groups(score: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def _apgr(counts: Floats, gains: Floats, starts: NDArray[np.intp]) -> Floats:
-    """APGR of each row of `counts` (how often each ranked request occurs); nan where both models are equally good."""
+    """APGR of each row of `counts` (how often each ranked request occurs); nan where both models are
+    equally good."""
     weight = np.add.reduceat(counts, starts, axis=1)
     gain = np.add.reduceat(counts * gains, starts, axis=1)
     middle = np.cumsum(weight, axis=1) - weight / 2
@@ -68,8 +71,9 @@ def _apgr(counts: Floats, gains: Floats, starts: NDArray[np.intp]) -> Floats:
 def apgr(score: ArrayLike, weak: ArrayLike, strong: ArrayLike) -> float:
     """Average performance gap recovered when the highest scores go to the strong model.
 
-    All three are lists of the same length n >= 2: the routing score of each request, and both models' quality (0..1) on it.
-    Raises ValueError for other shapes, numbers that are not finite, and models of equal quality.
+    All three are lists of the same length n >= 2: the routing score of each request, and both models'
+    quality (0..1) on it. Raises ValueError for other shapes, numbers that are not finite, and models of
+    equal quality.
     """
     score_, gains = _checked(score, weak, strong)
     order, starts = _groups(score_)
@@ -102,7 +106,8 @@ def apgr_interval(
 def shuffled(
     score: ArrayLike, weak: ArrayLike, strong: ArrayLike, *, draws: int = 200, seed: int = 0
 ) -> Interval:
-    """The control: the same scores dealt to the requests at random. Mean APGR of `draws` deals, and their 95 % range."""
+    """The control: the same scores dealt to the requests at random. Mean APGR of `draws` deals, and their
+    95 % range."""
     score_, _ = _checked(score, weak, strong)
     rng = np.random.default_rng(seed)
     values = [apgr(rng.permutation(score_), weak, strong) for _ in range(draws)]
@@ -111,7 +116,8 @@ def shuffled(
 
 
 def oracle(weak: ArrayLike, strong: ArrayLike) -> float:
-    """APGR of a score that knows both models' quality on each request: the greatest that any score can reach."""
+    """APGR of a score that knows both models' quality on each request: the greatest that any score can
+    reach."""
     weak_ = np.asarray(weak, dtype=np.float64)
     strong_ = np.asarray(strong, dtype=np.float64)
     return apgr(strong_ - weak_, weak_, strong_)

@@ -2,8 +2,8 @@
 
     logit P(model m answers question q well) = ability[m] - difficulty[q]
 
-Fitted by penalised likelihood with normal priors (Rasch 1960; maximum a posteriori by alternating Newton steps). Scores
-between 0 and 1 count as that share of a success; missing ones (nan) do not count.
+Fitted by penalised likelihood with normal priors (Rasch 1960; maximum a posteriori by alternating Newton
+steps). Scores between 0 and 1 count as that share of a success; missing ones (nan) do not count.
 """
 
 import numpy as np

@@ -21,21 +21,28 @@ from llm_inference_router.types import Candidate, Decision, PolicyUsed
 Knob: TypeAlias = Literal["bar", "complexity", "cost_weight", "latency_weight", "cost_usd"]
 Choose: TypeAlias = Callable[[float], str]
 
+_SMALLEST = -5  # beside zero, where digits have no beginning: six decimals
 _FINEST = 9  # significant digits tried before an edge is given up as too close to another one
 
 
 class Flip(Struct, frozen=True):
-    """With `knob` at `new`, `model` would have been chosen. `cost_usd` is what the chosen one costs."""
+    """With `knob` at `new`, `model` would have been chosen. The knob is `of` a model where it is its own."""
 
     knob: Knob
     old: float
     new: float
     model: str
+    of: str = ""
 
     def __str__(self) -> str:
-        if self.knob in ("bar", "complexity"):
-            return f"{self.knob} {_share(self.old)} -> {_share(self.new)}: {self.model}"
-        return f"{self.knob} {_plain(self.old)} -> {_plain(self.new)}: {self.model}"
+        """Both numbers in as few digits as keep them apart; `new` keeps all of its own."""
+        rises = self.new > self.old
+        old = next(
+            (few for digits in range(2, 16) if _before(few := _round(self.old, digits), self.new, rises)),
+            self.old,
+        )
+        whose = f"{self.of}'s " if self.of else ""
+        return f"{whose}{self.knob} {_text(old)} -> {_text(self.new)}: {self.model}"
 
 
 def counterfactuals(decision: Decision) -> list[str]:
@@ -107,7 +114,8 @@ def _cost(decision: Decision) -> Iterator[Flip]:
         return choose(decision.policy, candidates, 0.0)[0]
 
     edges = [_usd(one) for one in decision.candidates if one.cost >= first.cost]
-    return _nearest("cost_usd", _usd(first), edges, chosen)
+    for flip in _nearest("cost_usd", _usd(first), edges, chosen):
+        yield replace(flip, of=first.model)
 
 
 def _nearest(
@@ -132,7 +140,7 @@ def _nearest(
 
 def _shortest(edge: float, end: float, chosen: Choose, model: str) -> float | None:
     """The number of fewest digits (two at least) from edge to end, near the edge, that chooses the model."""
-    magnitude = math.floor(math.log10(edge or end or 1.0))
+    magnitude = math.floor(math.log10(edge)) if edge > 0 else _SMALLEST
     for digits in range(2, _FINEST + 1):
         decimals = digits - 1 - magnitude
         step = 10.0**-decimals
@@ -155,16 +163,18 @@ def _usd(candidate: Candidate) -> float:
     return candidate.cost / PICODOLLARS_PER_USD
 
 
-def _share(value: float) -> str:
-    """Two decimals, more where the number has more (nine at most)."""
-    text = f"{value:.9f}".rstrip("0")
-    return text if len(text.partition(".")[2]) > 2 else f"{value:.2f}"
+def _round(value: float, digits: int) -> float:
+    """To significant digits; between 0.1 and 1 that is decimals."""
+    return round(value, digits - 1 - math.floor(math.log10(value))) if value > 0 else value
 
 
-def _plain(value: float) -> str:
-    """Without an exponent, trailing zeros or more than nine significant digits."""
-    if value == 0:
-        return "0"
-    decimals = max(0, _FINEST - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _before(old: float, new: float, rises: bool) -> bool:
+    return old < new if rises else old > new
+
+
+def _text(value: float) -> str:
+    """Never an exponent; two decimals at least below ten, and no empty ones above."""
+    if value == 0 or value >= 10:
+        return f"{value:.9f}".rstrip("0").rstrip(".")
+    text = f"{value:.{_FINEST + 1 - math.floor(math.log10(value))}f}".rstrip("0")
+    return text if len(text.partition(".")[2]) > 1 else f"{value:.2f}"

@@ -4,7 +4,6 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from msgspec.structs import asdict
 
 from llm_inference_router.money import to_usd
@@ -61,9 +60,9 @@ def why(decision: Decision) -> list[str]:
 
 
 def dollars(picodollars: int) -> str:
-    """For people: two significant digits below a cent, two decimals above."""
+    """For people: two decimals, and below ten cents two significant digits."""
     usd = to_usd(picodollars)
-    if usd == 0 or usd >= 0.01:
+    if usd == 0 or usd >= 0.1:
         return f"${usd:.2f}"
     return f"${usd:.{1 - math.floor(math.log10(usd))}f}"
 
@@ -139,8 +138,8 @@ def _candidate_of(decision: Decision, model: str) -> Candidate:
 
 
 def _policy(policy: PolicyUsed) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(policy)
-    return {name: value for name, value in fields.items() if value is not None}
+    fields = {name: value for name, value in asdict(policy).items() if value is not None}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
 def _signals(signals: Signals) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """What a tier is worth before anything is known of a model: P(good answer | tier, complexity).
 
-Each tier is a logistic curve in complexity, `logit P = intercept - slope * complexity`. The curves start almost together
-and part as requests grow harder. Within a tier models differ: `SPREAD` is the standard deviation between the models of a
-tier on the logit scale, and a quality's `sd` is that spread carried to the 0..1 scale at this point of the curve.
+Each tier is a logistic curve in complexity, `logit P = intercept - slope * complexity`, fitted by
+scripts/fit_complexity.py to the scores of 53 models on five public files (see `evaluation.tiers`). The
+curves share their intercept: benchmarks hold next to nothing light, so that all tiers answer light requests
+alike is an assumption, and the level there (0.96 at complexity 0.1) is one too. Where the curves go from
+there is measured.
 """
 
 import math
@@ -11,19 +13,31 @@ from types import MappingProxyType
 
 from llm_inference_router.types import Quality, Tier
 
-# tier -> (slope, intercept)
+# tier -> (slope, intercept), in logits
 QUALITY: Mapping[Tier, tuple[float, float]] = MappingProxyType(
     {
         "small": (4.60, 3.20),
-        "medium": (3.10, 3.30),
-        "large": (2.20, 3.40),
+        "medium": (3.10, 3.20),
+        "large": (2.20, 3.20),
     }
 )
-SPREAD: Mapping[Tier, float] = MappingProxyType({"small": 0.6, "medium": 0.5, "large": 0.4})
+# Standard deviation in logits of one model around its tier's curve, and of the curve when one of the files
+# is left out.
+SPREAD: Mapping[Tier, float] = MappingProxyType(
+    {
+        "small": 0.60,
+        "medium": 0.50,
+        "large": 0.40,
+    }
+)
 
 
 def quality(tier: Tier, complexity: float) -> Quality:
-    """Expected quality 0..1 of a tier's answer at a complexity 0..1, and the standard deviation between its models."""
+    """Expected quality 0..1 of a tier's answer at a complexity 0..1, and the standard deviation between its
+    models.
+
+    It falls with complexity in every tier, and no tier is better than a larger one.
+    """
     slope, intercept = QUALITY[tier]
     mean = 1.0 / (1.0 + math.exp(slope * complexity - intercept))
     return Quality(mean=mean, sd=mean * (1.0 - mean) * SPREAD[tier])

@@ -55,6 +55,7 @@ def serve(router: Router, settings: Server, listener: socket.socket, ready: Call
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here reads the client address, and every request would pay for it
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.drain)),

@@ -27,7 +27,7 @@ def decision_headers(trace: Trace, now: float) -> Headers:
         (b"x-router-model", model.encode()),
         (b"x-router-reason", trace.reason().encode()),
         (b"x-router-complexity", b"%.3f" % decision.signals.complexity.value),
-        (b"x-router-attempts", b"%d" % max(1, len(trace.attempts))),
+        (b"x-router-attempts", b"%d" % trace.tries),
         (b"x-router-overhead-ms", b"%.3f" % trace.overhead_ms(now)),
     ]
     if trace.warnings:

@@ -1,4 +1,5 @@
-"""Where the request's question stands: the last thing a human asked, freed of what machines and documents put around it.
+"""Where the request's question stands: the last thing a human asked, freed of what machines and documents
+put around it.
 
 Every search is bounded: a text is looked at in its first and last `REACH` characters, never in between.
 """
@@ -12,8 +13,10 @@ _CLOSE_WITHIN = 200_000  # how far the end of an opened machine block is searche
 
 # Blocks that tools write into user messages. Their text is nobody's question.
 _MACHINE = (
-    "system-reminder", "local-command-stdout", "local-command-stderr", "command-name", "command-message", "command-args",
-    "tool_result", "tool_response", "function_results", "environment_details", "environment_context", "user_instructions",
+    "system-reminder", "local-command-stdout", "local-command-stderr", "command-name", "command-message",
+    "command-args",
+    "tool_result", "tool_response", "function_results", "environment_details", "environment_context",
+    "user_instructions",
     "ide_opened_file", "ide_selection",
 )  # fmt: skip
 _MACHINE_OPEN = re.compile(r"\s{0,200}<(" + "|".join(_MACHINE) + r")\b[^<>]{0,200}>")
@@ -29,12 +32,24 @@ _FENCE = re.compile(r"```([A-Za-z0-9_+#.-]{0,20})[^\n]{0,200}\n.*?(?:```|\Z)", r
 _TRIPLE = re.compile(r'"""\s*\n.*?(?:"""|\Z)', re.DOTALL)
 _QUOTE_LINES = re.compile(r"(?:^|(?<=\n))>[^\n]*(?:\n|\Z)")
 # The label before each worked example's answer, and at the end of the query.
-_LABELS = ("Answer:", "\nA:", "Output:", "Response:", "Antwort:", "Réponse", "Respuesta:", "Ответ:", "答案", "回答")
+_LABELS = (
+    "Answer:",
+    "\nA:",
+    "Output:",
+    "Response:",
+    "Antwort:",
+    "Réponse",
+    "Respuesta:",
+    "Ответ:",
+    "答案",
+    "回答",
+)
 _ELISION = "\n"
 
 
 class Ask(Struct, frozen=True):
-    """`text` is what is judged; `context` counts the characters set aside; `code` and `quoted` say what kind they were."""
+    """`text` is what is judged; `context` counts the characters set aside; `code` and `quoted` say what
+    kind they were."""
 
     text: str
     context: int = 0
@@ -46,7 +61,8 @@ class Ask(Struct, frozen=True):
 def without_machine_blocks(text: str) -> str:
     """A message's text without the blocks that tools wrote into it; empty when nothing else is there.
 
-    Blocks are found where tools put them, at the start and at the end of a message, and anywhere in a short one.
+    Blocks are found where tools put them, at the start and at the end of a message, and anywhere in a short
+    one.
     """
     if "<" not in text[:REACH] and ">" not in text[-REACH:]:
         return text
@@ -70,7 +86,8 @@ def without_machine_blocks(text: str) -> str:
 
 
 def judged(text: str) -> Ask:
-    """What of a human message is the question: quoted documents, code blocks and worked examples are set aside.
+    """What of a human message is the question: quoted documents, code blocks and worked examples are set
+    aside.
 
     When nothing but quoted text is there, that text is the question.
     """

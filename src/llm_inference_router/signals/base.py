@@ -1,7 +1,7 @@
 """From a chat request to its measurements: `view` finds what is judged, `extract` measures it in one pass.
 
-What is judged is the last thing a human asked. Only a window of it is read, its head and its tail, so that the cost does not
-grow with the prompt.
+What is judged is the last thing a human asked. Only a window of it is read, its head and its tail, so that
+the cost does not grow with the prompt.
 """
 
 import re
@@ -13,10 +13,12 @@ from llm_inference_router.signals.ask import REACH, judged, without_machine_bloc
 from llm_inference_router.signals.complexity import complexity_of
 from llm_inference_router.signals.features import Surroundings, vector
 from llm_inference_router.signals.length import chars_per_token, output_tokens, prompt_tokens, total_chars
-from llm_inference_router.signals.lexicon import CATEGORIES, COMMON
+from llm_inference_router.signals.lexicon import CATEGORIES
 from llm_inference_router.signals.reading import Reading, lookup, read
-from llm_inference_router.signals.task import LABELS, format_of, task_of
-from llm_inference_router.types import Capability, ChatRequest, Modality, Signals
+from llm_inference_router.signals.task import Table, evidence, format_of, softened, task_of
+from llm_inference_router.signals.weights import TASK
+from llm_inference_router.signals.words import words
+from llm_inference_router.types import Capability, ChatRequest, Format, Modality, Quantiles, Signals, Task
 
 HEAD = 450
 TAIL = 550
@@ -25,17 +27,18 @@ _EARLIER = 400
 _LOOK_BACK = 12  # human turns that are searched for an ask
 
 # What marks a short turn as a continuation of the one before it.
-_FOLLOW = frozenset(
-    "why how continue go on and now again it that this these those them more less shorter longer simpler also same instead "
-    "explain elaborate translate rewrite retry "
-    "warum wieso weiter nun jetzt nochmal das es und kürzer pourquoi continue encore maintenant et plus ça por qué continúa ahora y "
-    "más eso perché continua ora e questo porque agora isso mais waarom verder nu dat dlaczego dalej teraz to почему дальше теперь это "
-    "ещё чому далі тепер це neden devam şimdi bunu لماذا أكمل الآن למה המשך עכשיו क्यों जारी अब".split()
+_FOLLOW = words(
+    "why how continue go on and now again it that this these those them more less shorter longer "
+    "simpler also same instead explain elaborate translate rewrite retry warum wieso weiter nun jetzt "
+    "nochmal das es und kürzer pourquoi encore maintenant et plus ça por qué continúa ahora y más eso "
+    "perché continua ora e questo porque agora isso mais waarom verder nu dat dlaczego dalej teraz to "
+    "почему дальше теперь это ещё чому далі тепер це neden devam şimdi bunu لماذا أكمل الآن למה המשך "
+    "עכשיו क्यों जारी अब"
 )
 _FOLLOW_CJK = re.compile("为什么|继续|现在|再|那|怎么|なぜ|続け|もっと|それ|今度|왜|계속|이제|다시|그")
-_CLOSING = frozenset(
-    "thanks thank thx ok okay great perfect cool bye danke merci gracias grazie obrigado obrigada bedankt dziękuję спасибо дякую "
-    "teşekkürler شكرا תודה धन्यवाद".split()
+_CLOSING = words(
+    "thanks thank thx ok okay great perfect cool bye danke merci gracias grazie obrigado obrigada "
+    "bedankt dziękuję спасибо дякую teşekkürler شكرا תודה धन्यवाद"
 )
 _CLOSING_CJK = re.compile("谢谢|ありがとう|감사|고마워")
 _SPLIT = re.compile(r"[^\W\d_]+")
@@ -45,9 +48,10 @@ _NEEDED: dict[Modality, Capability] = {"image": "vision", "audio": "audio"}
 class TextView(Struct, frozen=True):
     """What a request says, cut to what is judged.
 
-    `ask` is the last human ask, whole, without the blocks that tools wrote into it; rules match on it. `window` is what is
-    measured: at most `HEAD` + `TAIL` characters of the ask without what it quotes, after at most 400 of the ask that a
-    short follow-up continues. `system` is at most `SYSTEM` characters. Counts are of the whole request.
+    `ask` is the last human ask, whole, without the blocks that tools wrote into it; rules match on it.
+    `window` is what is measured: at most `HEAD` + `TAIL` characters of the ask without what it quotes,
+    after at most 400 of the ask that a short follow-up continues. `system` is at most `SYSTEM` characters.
+    Counts are of the whole request.
     """
 
     ask: str
@@ -70,7 +74,8 @@ def window_of(text: str, head: int = HEAD, tail: int = TAIL) -> str:
 
 
 def view(request: ChatRequest) -> TextView:
-    """Finds the last human ask and what stands around it. A request without any human text is judged by its last text."""
+    """Finds the last human ask and what stands around it. A request without any human text is judged by its
+    last text."""
     messages = request.messages
     total = total_chars(messages)
     asks = _asks(request)
@@ -135,42 +140,53 @@ def _follows(text: str) -> bool:
     return bool(_FOLLOW.intersection(words)) or (len(text) <= 24 and _FOLLOW_CJK.search(low) is not None)
 
 
-def extract(request: ChatRequest, view: TextView) -> Signals:
-    """All signals of a request. The same request gives the same signals; nothing is raised for any text."""
+class Measured(Struct, frozen=True):
+    """What complexity rests on, before its weights: the fit needs it for thousands of prompts."""
+
+    reading: Reading
+    evidence: Sequence[float]
+    task: Task
+    format: Format
+    output: Quantiles
+    features: Sequence[float]
+
+
+def measure(request: ChatRequest, view: TextView, table: Table = TASK) -> Measured:
+    """Reads the window once. `table` is the evidence for tasks, another than the shipped one only while
+    fitting."""
     reading = read(view.window)
-    system = _system_hits(view.system)
-    task = task_of(reading, system, code=view.quoted_code, tools=view.tools, working=view.working)
+    values = evidence(reading, _system_hits(view.system), view.quoted_code)
+    task = task_of(values, tools=view.tools, working=view.working, table=table)
     form = format_of(reading, request, task.label)
-    shares = [task.probabilities[label] for label in LABELS]
+    shares = softened(task)
     depth = min(1.0, shares[2] + shares[3] + 0.5 * shares[4])
     output = output_tokens(task.probabilities, form, reading, depth, request)
-    features = vector(
-        reading,
-        shares,
-        form,
-        output.p50,
-        Surroundings(
-            context_chars=view.context_chars,
-            turns=max(0, view.turns - 1),
-            attachments=len(view.attachments),
-            tools=view.tools,
-            quoted_code=view.quoted_code,
-            schema=request.response_format == "json_schema",
-        ),
-        _uncommon(reading),
+    around = Surroundings(
+        context_chars=view.context_chars,
+        turns=max(0, view.turns - 1),
+        attachments=len(view.attachments),
+        tools=view.tools,
+        quoted_code=view.quoted_code,
+        schema=request.response_format == "json_schema",
     )
+    features = vector(reading, shares, form, output.p50, around)
+    return Measured(reading, values, task, form, output, features)
+
+
+def extract(request: ChatRequest, view: TextView) -> Signals:
+    """All signals of a request. The same request gives the same signals; nothing is raised for any text."""
+    measured = measure(request, view)
     needs = request.needs
-    needed = [_NEEDED[kind] for kind in view.attachments if kind in _NEEDED]
-    if needed:
-        needs = needs.union(needed)
+    if view.attachments:
+        needs = needs.union(_NEEDED[kind] for kind in view.attachments if kind in _NEEDED)
     return Signals(
-        prompt_tokens=prompt_tokens(request, view.total_chars, chars_per_token(reading)),
-        output_tokens=output,
-        complexity=complexity_of(features),
-        task=task,
-        format=form,
-        language=reading.language,
-        modalities=("text", *view.attachments),
+        prompt_tokens=prompt_tokens(request, view.total_chars, chars_per_token(measured.reading)),
+        output_tokens=measured.output,
+        complexity=complexity_of(measured.features),
+        task=measured.task,
+        format=measured.format,
+        language=measured.reading.language,
+        modalities=("text", *(kind for kind in view.attachments if kind != "text")),
         needs=needs,
     )
 
@@ -184,11 +200,3 @@ def _system_hits(system: str) -> Sequence[int]:
 
 
 _NO_HITS: Sequence[int] = ()
-
-
-def _uncommon(reading: Reading) -> float:
-    """Share of distinct words outside the commonest English ones; other languages count as middling."""
-    words = reading.distinct
-    if reading.language not in ("en", "und") or not words:
-        return 0.5
-    return 1.0 - len(words & COMMON) / len(words)

@@ -1,7 +1,8 @@
 """Complexity: how hard a request is on a fixed scale 0..1, explained by five parts.
 
-Rasch's model gives every benchmark question one difficulty, whatever the model that answers. The features of a request are
-added up with weights fitted to those difficulties (`weights`, made by scripts/fit_complexity.py), part by part:
+Rasch's model gives every benchmark question one difficulty, whatever the model that answers. The features
+of a request are added up with weights fitted to those difficulties (`weights`, made by
+scripts/fit_complexity.py), part by part:
 
     part  = (sum of the part's weights x features - LOW[part]) / SPAN[part], kept within 0..1
     value = 1 / (1 + exp(-(BASE + sum over parts of SPAN[part] x part)))

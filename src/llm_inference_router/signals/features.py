@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from llm_inference_router.signals.lexicon import INDEX
+from llm_inference_router.signals.lexicon import COMMON, INDEX
 from llm_inference_router.signals.reading import Reading
 from llm_inference_router.types import Format, TaskLabel
 
@@ -15,71 +15,76 @@ PARTS: tuple[Part, ...] = ("reasoning", "knowledge", "constraints", "context", "
 
 
 class Feature(Struct, frozen=True):
-    """`sign` is what the fit must respect: +1 only harder, -1 only easier, 0 either."""
+    """`sign` is what the fit must respect: +1 only harder, -1 only easier, 0 either.
+
+    `prior` is the weight, in logits, that was set by hand. The fit moves it as far as the data has
+    something to say: there are no tools, schemas, pictures or long conversations in public benchmarks.
+    """
 
     name: str
     part: Part
     sign: Literal[-1, 0, 1]
+    prior: float
 
 
 # The order is that of `vector`.
 FEATURES: tuple[Feature, ...] = (
     # distinct words of a category, saturating
-    Feature("prove", "reasoning", 1),
-    Feature("compare", "reasoning", 1),
-    Feature("explain", "reasoning", 1),
-    Feature("logic", "reasoning", 1),
-    Feature("story", "reasoning", 1),
-    Feature("maths", "reasoning", 1),
-    Feature("advmath", "reasoning", 1),
-    Feature("code", "reasoning", 1),
-    Feature("advcode", "reasoning", 1),
-    Feature("design", "reasoning", 1),
-    Feature("greet", "reasoning", -1),
-    Feature("lookup", "reasoning", -1),
-    Feature("service", "reasoning", -1),
-    Feature("classify", "reasoning", -1),
-    Feature("edit", "reasoning", -1),
-    Feature("translate", "reasoning", -1),
+    Feature("prove", "reasoning", 1, 1.5),
+    Feature("compare", "reasoning", 1, 0.8),
+    Feature("explain", "reasoning", 1, 0.3),
+    Feature("logic", "reasoning", 1, 0.5),
+    Feature("story", "reasoning", 1, 0.3),
+    Feature("maths", "reasoning", 1, 0.5),
+    Feature("advmath", "reasoning", 1, 0.9),
+    Feature("code", "reasoning", 1, 0.4),
+    Feature("advcode", "reasoning", 1, 1.0),
+    Feature("design", "reasoning", 1, 0.8),
+    Feature("greet", "reasoning", -1, -1.5),
+    Feature("lookup", "reasoning", -1, -1.2),
+    Feature("service", "reasoning", -1, -0.6),
+    Feature("classify", "reasoning", -1, -0.6),
+    Feature("edit", "reasoning", -1, -0.5),
+    Feature("translate", "reasoning", -1, -0.2),
     # structure of the reasoning
-    Feature("numbers", "reasoning", 1),
-    Feature("symbols", "reasoning", 1),
-    Feature("sentence_length", "reasoning", 1),
-    Feature("several_questions", "reasoning", 1),
-    Feature("task_reasoning", "reasoning", 1),
-    Feature("task_mathematics", "reasoning", 1),
-    Feature("task_code", "reasoning", 1),
-    Feature("task_chat", "reasoning", -1),
+    Feature("numbers", "reasoning", 1, 0.3),
+    Feature("symbols", "reasoning", 1, 0.4),
+    Feature("sentence_length", "reasoning", 1, 0.8),
+    Feature("several_questions", "reasoning", 1, 0.3),
+    Feature("task_reasoning", "reasoning", 1, 0.5),
+    Feature("task_mathematics", "reasoning", 1, 0.5),
+    Feature("task_code", "reasoning", 1, 0.5),
+    Feature("task_chat", "reasoning", -1, -0.8),
     # specialist knowledge
-    Feature("law", "knowledge", 1),
-    Feature("medicine", "knowledge", 1),
-    Feature("science", "knowledge", 1),
-    Feature("advscience", "knowledge", 1),
-    Feature("finance", "knowledge", 1),
-    Feature("humanities", "knowledge", 1),
-    Feature("long_words", "knowledge", 1),
-    Feature("uncommon_words", "knowledge", 1),
-    Feature("task_summarising", "knowledge", -1),
-    Feature("task_extraction", "knowledge", -1),
+    Feature("law", "knowledge", 1, 1.0),
+    Feature("medicine", "knowledge", 1, 1.0),
+    Feature("science", "knowledge", 1, 0.1),
+    Feature("advscience", "knowledge", 1, 1.0),
+    Feature("finance", "knowledge", 1, 0.6),
+    Feature("humanities", "knowledge", 1, 0.5),
+    Feature("long_words", "knowledge", 1, 0.6),
+    Feature("uncommon_words", "knowledge", 1, 0.6),
+    Feature("task_summarising", "knowledge", -1, -0.2),
+    Feature("task_extraction", "knowledge", -1, -0.5),
     # constraints and format
-    Feature("constraint", "constraints", 1),
-    Feature("steps", "constraints", 1),
-    Feature("bullets", "constraints", 1),
-    Feature("schema", "constraints", 1),
-    Feature("tools", "constraints", 1),
+    Feature("constraint", "constraints", 1, 0.8),
+    Feature("steps", "constraints", 1, 0.5),
+    Feature("bullets", "constraints", 1, 0.3),
+    Feature("schema", "constraints", 1, 0.4),
+    Feature("tools", "constraints", 1, 0.5),
     # length and context
-    Feature("ask_length", "context", 1),
-    Feature("context_length", "context", 1),
-    Feature("turns", "context", 1),
-    Feature("quoted_code", "context", 1),
-    Feature("attachments", "context", 1),
-    Feature("gap_to_fill", "context", 1),
+    Feature("ask_length", "context", 1, 0.6),
+    Feature("context_length", "context", 1, 0.8),
+    Feature("turns", "context", 1, 0.4),
+    Feature("quoted_code", "context", 1, 0.3),
+    Feature("attachments", "context", 1, 0.3),
+    Feature("gap_to_fill", "context", 1, 0.2),
     # expected output
-    Feature("answer_length", "output", 1),
-    Feature("task_writing", "output", 0),
-    Feature("structured", "output", 1),
-    Feature("choice", "output", 0),
-    Feature("short", "output", -1),
+    Feature("answer_length", "output", 1, 0.6),
+    Feature("task_writing", "output", 0, 0.0),
+    Feature("structured", "output", 1, 0.4),
+    Feature("choice", "output", 0, 0.1),
+    Feature("short", "output", -1, -0.4),
 )
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
@@ -87,8 +92,10 @@ NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
  _EDIT, _TRANSLATE, _LAW, _MEDICINE, _SCIENCE, _ADVSCIENCE, _FINANCE, _HUMANITIES, _CONSTRAINT, _STEPS) = (
     INDEX[name]
     for name in (
-        "prove", "compare", "explain", "logic", "story", "maths", "advmath", "code", "advcode", "design", "greet", "lookup",
-        "service", "classify", "edit", "translate", "law", "medicine", "science", "advscience", "finance", "humanities",
+        "prove", "compare", "explain", "logic", "story", "maths", "advmath", "code", "advcode", "design",
+        "greet", "lookup",
+        "service", "classify", "edit", "translate", "law", "medicine", "science", "advscience",
+        "finance", "humanities",
         "constraint", "steps",
     )
 )  # fmt: skip
@@ -111,20 +118,23 @@ def vector(
     form: Format,
     tokens_out: int,
     around: Surroundings,
-    uncommon: float,
 ) -> list[float]:
     """The features of a request, each within 0..1, in the order of `FEATURES`.
 
-    `probabilities` are the task's in the order of `task.LABELS`; `uncommon` is the share of words outside the commonest.
+    `probabilities` are the task's in the order of `task.LABELS`, `tokens_out` the expected length of the
+    answer.
     """
     h = reading.hits
     size = reading.size
-    brief = 1.0 / (1.0 + size / 12.0)  # a greeting or a name colours a short ask and is lost in a long one
-    words = len(reading.distinct)
-    mean_letters = reading.letters / size if words and reading.script == "latin" else 4.7
+    brief = 1.0 / (
+        1.0 + (size / 8.0) ** 2
+    )  # a greeting or a name colours a short ask and is lost in a long one
+    mean_letters, uncommon = _words(reading)
     symbols = reading.symbols + 2 * reading.commands
+    # The subject of a text that is only to be shortened or sorted matters less than that of a question.
+    subject = 1.0 - 0.6 * (probabilities[6] + probabilities[7])
     return [
-        h[_PROVE] / (h[_PROVE] + 2.0),
+        h[_PROVE] / (h[_PROVE] + 2.5),
         h[_COMPARE] / (h[_COMPARE] + 3.0),
         h[_EXPLAIN] / (h[_EXPLAIN] + 2.0),
         h[_LOGIC] / (h[_LOGIC] + 5.0),
@@ -135,10 +145,10 @@ def vector(
         h[_ADVCODE] / (h[_ADVCODE] + 2.0),
         h[_DESIGN] / (h[_DESIGN] + 3.0),
         h[_GREET] / (h[_GREET] + 1.0) * brief,
-        h[_LOOKUP] / (h[_LOOKUP] + 2.0) * brief,
+        h[_LOOKUP] / (h[_LOOKUP] + 3.0) * brief,
         h[_SERVICE] / (h[_SERVICE] + 2.0),
-        h[_CLASSIFY] / (h[_CLASSIFY] + 2.0),
-        h[_EDIT] / (h[_EDIT] + 2.0),
+        h[_CLASSIFY] / (h[_CLASSIFY] + 3.0),
+        h[_EDIT] / (h[_EDIT] + 3.0),
         h[_TRANSLATE] / (h[_TRANSLATE] + 2.0),
         reading.numbers / (reading.numbers + 4.0),
         symbols / (symbols + 6.0),
@@ -148,12 +158,12 @@ def vector(
         probabilities[3],
         probabilities[4],
         probabilities[0],
-        h[_LAW] / (h[_LAW] + 2.0),
-        h[_MEDICINE] / (h[_MEDICINE] + 2.0),
-        h[_SCIENCE] / (h[_SCIENCE] + 2.0),
-        h[_ADVSCIENCE] / (h[_ADVSCIENCE] + 2.0),
-        h[_FINANCE] / (h[_FINANCE] + 2.0),
-        h[_HUMANITIES] / (h[_HUMANITIES] + 2.0),
+        h[_LAW] / (h[_LAW] + 3.0) * subject,
+        h[_MEDICINE] / (h[_MEDICINE] + 3.0) * subject,
+        h[_SCIENCE] / (h[_SCIENCE] + 3.0) * subject,
+        h[_ADVSCIENCE] / (h[_ADVSCIENCE] + 3.0) * subject,
+        h[_FINANCE] / (h[_FINANCE] + 3.0) * subject,
+        h[_HUMANITIES] / (h[_HUMANITIES] + 3.0) * subject,
         _clip((mean_letters - 3.5) / 4.0) * size / (size + 8.0),
         uncommon * size / (size + 8.0),
         probabilities[7],
@@ -175,6 +185,15 @@ def vector(
         1.0 if form == "choice" else 0.0,
         1.0 if form == "short" else 0.0,
     ]
+
+
+def _words(reading: Reading) -> tuple[float, float]:
+    """Mean letters of a word, and the share of words outside the commonest; middling in languages but
+    English."""
+    words = reading.distinct
+    if not words or not reading.size or reading.language not in ("en", "und") or reading.script != "latin":
+        return 4.9, 0.5
+    return reading.letters / reading.size, 1.0 - len(words & COMMON) / len(words)
 
 
 _STRUCTURED: dict[Format, float] = {"json": 0.7, "table": 1.0, "code": 0.5, "list": 0.3}

@@ -1,7 +1,8 @@
 """Tokens in and tokens out, estimated without a tokenizer.
 
-Characters per token were measured with the o200k_base vocabulary on prompts of each script, and checked for English against
-the billed tokens that RouterBench's costs imply. A prompt is never read whole: its length is known, its make-up is sampled.
+Characters per token were measured with the o200k_base vocabulary on prompts of each script, and checked for
+English against the billed tokens that RouterBench's costs imply. A prompt is never read whole: its length
+is known, its make-up is sampled.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_inference_router.signals.reading import Reading
+from llm_inference_router.signals.words import words
 from llm_inference_router.types import ChatRequest, Format, Message, Quantiles, TaskLabel
 
 # Characters per token by what the text is made of.
@@ -54,7 +56,8 @@ def chars_per_token(reading: Reading) -> float:
 
 
 def prompt_tokens(request: ChatRequest, chars: int, per_token: float) -> int:
-    """Tokens of all messages (`chars` characters of text in all), their frames, attachments and tool schemas."""
+    """Tokens of all messages (`chars` characters of text in all), their frames, attachments and tool
+    schemas."""
     tokens = chars / per_token + _MESSAGE * len(request.messages) + _REQUEST
     for message in request.messages:
         if message.attachments:
@@ -69,7 +72,8 @@ _COST = {"image": _IMAGE, "audio": _AUDIO, "file": _FILE}
 
 
 def tool_tokens(body: Mapping[str, Any], count: int) -> float:
-    """Tokens of the tools' schemas: the first few are measured to a bounded depth, the others count as these do."""
+    """Tokens of the tools' schemas: the first few are measured to a bounded depth, the others count as
+    these do."""
     tools = body.get("tools") or body.get("functions")
     if not isinstance(tools, list) or not tools:
         return float(count * _TOOL_UNREAD)
@@ -92,8 +96,8 @@ def _size(value: Any, depth: int) -> int:
 
 # --- the answer ---------------------------------------------------------------------------------------------------
 
-# Median tokens of an answer by task. Where the data has them (mathematics, code, choice) they are medians of many models;
-# the others are what current chat models write when nothing limits them.
+# Median tokens of an answer by task. Where the data has them (mathematics, code, choice) they are medians
+# of many models; the others are what current chat models write when nothing limits them.
 _MEDIAN: Mapping[TaskLabel, int] = {
     "chat": 60,
     "question_answering": 180,
@@ -105,18 +109,29 @@ _MEDIAN: Mapping[TaskLabel, int] = {
     "summarising": 180,
     "agent": 140,
 }
-_BY_FORMAT: Mapping[Format, int] = {"choice": 60, "number": 60, "short": 24, "json": 110, "table": 300, "list": 280}
+_BY_FORMAT: Mapping[Format, int] = {
+    "choice": 60,
+    "number": 60,
+    "short": 24,
+    "json": 110,
+    "table": 300,
+    "list": 280,
+}
 _SPREAD = 2.4  # p90 over p50 when nothing is asked for in figures
 
 _NUMBER_WORDS = {
-    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
+    "eight": 8, "nine": 9,
     "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "fifty": 50, "hundred": 100,
     "einem": 1, "zwei": 2, "drei": 3, "une": 1, "deux": 2, "trois": 3, "una": 1, "dos": 2, "tres": 3,
 }  # fmt: skip
 _UNIT_TOKENS = {
-    "word": 1.35, "wort": 1.6, "wört": 1.6, "mot": 1.5, "pala": 1.5, "paro": 1.5, "слов": 2.0, "sent": 26, "satz": 28, "sätz": 28,
-    "phra": 28, "oraci": 28, "fras": 28, "para": 110, "absa": 120, "page": 600, "seit": 600, "item": 22, "bull": 28, "poin": 28,
-    "line": 14, "idea": 30, "exam": 60, "step": 40, "ques": 24, "reas": 40, "char": 0.3, "tip": 30, "vers": 60, "stan": 60,
+    "word": 1.35, "wort": 1.6, "wört": 1.6, "mot": 1.5, "pala": 1.5, "paro": 1.5, "слов": 2.0,
+    "sent": 26, "satz": 28, "sätz": 28,
+    "phra": 28, "oraci": 28, "fras": 28, "para": 110, "absa": 120, "page": 600, "seit": 600, "item": 22,
+    "bull": 28, "poin": 28,
+    "line": 14, "idea": 30, "exam": 60, "step": 40, "ques": 24, "reas": 40, "char": 0.3, "tip": 30,
+    "vers": 60, "stan": 60,
     "字": 0.8, "词": 1.2, "句": 30,
 }  # fmt: skip
 _AMOUNT = re.compile(
@@ -128,10 +143,11 @@ _AMOUNT = re.compile(
 )
 
 
-_UNITS = frozenset(
-    "word words wort wörter wörtern mots palabras parole palavras слов слова sentence sentences satz sätze sätzen phrase phrases "
-    "oraciones frases paragraph paragraphs absätze page pages seiten item items bullet bullets point points line lines idea ideas "
-    "example examples step steps question questions reason reasons characters tip tips verses stanzas".split()
+_UNITS = words(
+    "word words wort wörter wörtern mots palabras parole palavras слов слова sentence sentences satz "
+    "sätze sätzen phrase phrases oraciones frases paragraph paragraphs absätze page pages seiten item "
+    "items bullet bullets point points line lines idea ideas example examples step steps question "
+    "questions reason reasons characters tip tips verses stanzas"
 )
 
 
@@ -153,13 +169,19 @@ def asked_amount(low: str) -> float | None:
 
 
 def output_tokens(
-    probabilities: Mapping[TaskLabel, float], form: Format, reading: Reading, depth: float, request: ChatRequest
+    probabilities: Mapping[TaskLabel, float],
+    form: Format,
+    reading: Reading,
+    depth: float,
+    request: ChatRequest,
 ) -> Quantiles:
-    """Expected tokens of one answer, times the answers asked for; p90 never exceeds `max_tokens` for each.
+    """Expected tokens of one answer (of each, where several are asked for); neither exceeds `max_tokens`.
 
     `depth` (0..1) is how demanding the reasoning is: long chains of it write long answers.
     """
-    amount = asked_amount(reading.low) if reading.distinct & _UNITS or reading.script in ("han", "kana") else None
+    amount = (
+        asked_amount(reading.low) if reading.distinct & _UNITS or reading.script in ("han", "kana") else None
+    )
     if amount is not None:
         middle, spread = max(8.0, amount * 1.05), 1.5
     else:
@@ -172,8 +194,7 @@ def output_tokens(
     limit = request.max_tokens
     if limit is not None:
         p50, p90 = min(p50, limit), min(p90, limit)
-    count = max(1, request.choices)
-    return Quantiles(p50=max(1, int(p50)) * count, p90=max(1, int(p90)) * count)
+    return Quantiles(p50=max(1, int(p50)), p90=max(1, int(p90)))
 
 
 def total_chars(messages: Sequence[Message]) -> int:

@@ -1,4 +1,5 @@
-"""One pass over a bounded window of text: its words, what they hint at, and the marks that carry structure."""
+"""One pass over a bounded window of text: its words, what they hint at, and the marks that carry
+structure."""
 
 import re
 from collections.abc import Collection
@@ -9,14 +10,29 @@ from msgspec import Struct
 from llm_inference_router.signals.language import Script, language_of, script_of
 from llm_inference_router.signals.lexicon import CATEGORIES, CJK_TERMS, EXACT, STEMS_BY_START
 
-# A word or a number: anything but white space, ASCII other than letters, digits and hyphens, and punctuation and pictures
-# elsewhere. A negated class, since \w lacks the vowel signs of Indic scripts.
+# A word or a number: anything but white space, ASCII other than letters, digits and hyphens, and
+# punctuation and pictures elsewhere. A negated class, since \w lacks the vowel signs of Indic scripts.
 _WORD = re.compile(
     r"[^\s\x00-,./:-@\[-`{-\x7f\u0080-\u00bf\u00d7\u00f7\u060c\u061b\u061f\u0964\u0965\u2000-\u2bff\u3000-\u303f\uff00-\uff20"
     r"\ud800-\uf8ff\ufe00-\ufe0f\ufff0-\uffff\U0001f000-\U0001ffff]+"
 )
 _COMMAND = re.compile(r"\\[a-zA-Z]{2,12}")
-_CODE = ("()", "def ", "return ", "=>", "::", ";\n", "{\n", "</", "import ", "#include", "public ", "const ", "select ", "):\n")
+_CODE = (
+    "()",
+    "def ",
+    "return ",
+    "=>",
+    "::",
+    ";\n",
+    "{\n",
+    "</",
+    "import ",
+    "#include",
+    "public ",
+    "const ",
+    "select ",
+    "):\n",
+)
 _MATHS = ("=", "^", "+", "$", "<", "|")
 _FOREIGN_MATHS = ("√", "∑", "∫", "≤", "≥", "∞", "π", "×", "∈", "⁄", "²")
 _INLINE_OPTIONS = ("(a)", "(b)", "(c)", "(d)", "(1)", "(2)", "(3)", "(4)")
@@ -42,7 +58,8 @@ _CJK = _trie(CJK_TERMS.keys())
 
 
 class Reading(Struct, frozen=True):
-    """`hits[i]`: distinct words of category i. `size`: words, or what a spaceless script says in as many English words."""
+    """`hits[i]`: distinct words of category i. `size`: words, or what a spaceless script says in as many
+    English words."""
 
     low: str
     distinct: AbstractSet[str]
@@ -65,7 +82,8 @@ class Reading(Struct, frozen=True):
 
 
 def lookup(words: Collection[str], script: Script, into: list[int], *, stems: bool = True) -> None:
-    """Adds the number of `words` in each category to `into`; `stems` False leaves out the languages that inflect."""
+    """Adds the number of `words` in each category to `into`; `stems` False leaves out the languages that
+    inflect."""
     exact, starts = EXACT.get, STEMS_BY_START.get
     if not stems:
         for word in words:
@@ -98,7 +116,9 @@ def _lines(low: str) -> tuple[int, int]:
         first, second = start[0], start[1]
         if second in ").:" and first in "abcdefghij":
             options += 1
-        elif (first in "-*•" and second == " ") or (first in "0123456789" and (second in ".)" or start[2] in ".)")):
+        elif (first in "-*•" and second == " ") or (
+            first in "0123456789" and (second in ".)" or start[2] in ".)")
+        ):
             bullets += 1
         elif start == "opt" and "option " in line:
             options += 1

@@ -1,102 +1,89 @@
 """What kind of work a request is, and what shape of answer it wants."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TypeAlias
 
-from llm_inference_router.signals.lexicon import INDEX
+from llm_inference_router.signals.lexicon import CATEGORIES
 from llm_inference_router.signals.reading import Reading
+from llm_inference_router.signals.weights import TASK
+from llm_inference_router.signals.words import words
 from llm_inference_router.types import ChatRequest, Format, Task, TaskLabel
 
+Table: TypeAlias = Sequence[Sequence[float]]
+
 LABELS: tuple[TaskLabel, ...] = (
-    "chat", "question_answering", "reasoning", "mathematics", "code", "writing", "extraction", "summarising", "agent",
+    "chat", "question_answering", "reasoning", "mathematics", "code", "writing", "extraction",
+    "summarising", "agent",
 )  # fmt: skip
-
-# label -> evidence of one distinct word of each category, on the log scale. Set by hand and checked on labelled prompts.
-_EVIDENCE: Mapping[str, Mapping[TaskLabel, float]] = {
-    "greet": {"chat": 1.1},
-    "lookup": {"question_answering": 0.6},
-    "service": {"chat": 0.8},
-    "classify": {"extraction": 0.9},
-    "summarise": {"summarising": 1.6},
-    "translate": {"writing": 0.8},
-    "edit": {"writing": 0.8},
-    "write": {"writing": 0.9},
-    "explain": {"question_answering": 0.5, "reasoning": 0.2},
-    "compare": {"reasoning": 0.5},
-    "prove": {"mathematics": 0.7, "reasoning": 0.3},
-    "story": {"mathematics": 0.35},
-    "maths": {"mathematics": 0.55},
-    "advmath": {"mathematics": 0.7},
-    "code": {"code": 0.8},
-    "advcode": {"code": 0.5},
-    "design": {"reasoning": 0.25, "code": 0.15},
-    "law": {"question_answering": 0.25, "reasoning": 0.15},
-    "medicine": {"question_answering": 0.3, "reasoning": 0.1},
-    "science": {"question_answering": 0.3},
-    "advscience": {"question_answering": 0.3, "reasoning": 0.15},
-    "finance": {"question_answering": 0.2, "reasoning": 0.1},
-    "humanities": {"question_answering": 0.25, "reasoning": 0.15},
-    "logic": {"reasoning": 0.35},
-    "constraint": {},
-    "steps": {},
-}
-_ROWS: tuple[tuple[int, tuple[tuple[int, float], ...]], ...] = tuple(
-    (INDEX[name], tuple((LABELS.index(label), weight) for label, weight in row.items()))
-    for name, row in _EVIDENCE.items()
-    if row
-)
-_PRIOR = (0.3, 1.3, 0.4, 0.0, 0.0, 0.2, -0.2, -0.2, -1.5)
-_CHAT, _QA, _REASONING, _MATHS, _CODE, _WRITING, _EXTRACTION, _SUMMARY, _AGENT = range(9)
-_STORY = INDEX["story"]
-_CAP = 4
+# What a task is told by: the categories of words, then marks of structure; the order of the rows of
+# `weights.TASK`.
+EVIDENCE: tuple[str, ...] = (
+    *CATEGORIES, "always", "tiny", "numbers", "symbols", "codelike", "quoted_code", "options", "blank", "question", "length",
+)  # fmt: skip
+_LEARNED = len(LABELS) - 1  # agent is told by the tools, not by words
+_CAP = 4.0
+_CATEGORIES = len(CATEGORIES)
+_AGENT, _WORKING = 0.55, 0.85  # its share when tools are offered, and inside a tool loop
 
 
-def task_of(reading: Reading, system: Sequence[int], *, code: bool, tools: int, working: bool) -> Task:
-    """Probabilities of the nine labels.
+def evidence(reading: Reading, system: Sequence[int], code: bool) -> list[float]:
+    """The values of `EVIDENCE`: distinct words by category (those of the system message count half), and
+    marks."""
+    values: list[float] = [float(hit) if hit < _CAP else _CAP for hit in reading.hits]
+    if system:
+        values = [min(_CAP, value + 0.5 * hit) for value, hit in zip(values, system, strict=True)]
+    values += (
+        1.0,
+        1.0 if reading.size <= 4 and not reading.questions else 0.0,
+        min(reading.numbers, 5) / 5.0,
+        min(reading.symbols + 2 * reading.commands, 8) / 8.0,
+        min(reading.codelike, 6) / 6.0,
+        1.0 if code else 0.0,
+        1.0 if reading.options >= 3 else 0.0,
+        1.0 if reading.blank else 0.0,
+        1.0 if reading.questions else 0.0,
+        min(math.log1p(reading.size) / 5.0, 1.0),
+    )
+    return values
 
-    `system` holds the category counts of the system message (at half weight), `code` says that code was quoted, and
-    `working` that the conversation is inside a tool loop.
+
+def task_of(values: Sequence[float], *, tools: int, working: bool, table: Table = TASK) -> Task:
+    """Probabilities of the nine labels from `evidence`; `working` says that the conversation is inside a
+    tool loop.
+
+    Raises nothing; the probabilities add up to 1.
     """
-    score = list(_PRIOR)
-    hits = reading.hits
-    for index, row in _ROWS:
-        if amount := hits[index]:
-            amount = min(amount, _CAP)
-        if system:
-            amount += 0.5 * min(system[index], 2)
-        if amount:
-            for label, weight in row:
-                score[label] += weight * amount
-    size = reading.size
-    if size <= 4 and not reading.questions:
-        score[_CHAT] += 1.2
-    if reading.numbers >= 2:
-        score[_MATHS] += 0.3 * min(reading.numbers, 5) * (0.4 if reading.codelike > 3 else 1.0)
-        if hits[_STORY] >= 2 and reading.questions:
-            score[_MATHS] += 0.8
-    if reading.symbols + reading.commands >= 2:
-        score[_MATHS] += 0.25 * min(reading.symbols + 2 * reading.commands, 6) * (0.3 if reading.codelike > 2 else 1.0)
-    if reading.codelike:
-        score[_CODE] += 0.5 * min(reading.codelike, 5)
-    if code:
-        score[_CODE] += 1.6
-    if reading.options >= 3 or reading.blank:
-        score[_QA] += 0.8
-    if tools:
-        score[_AGENT] += 2.3 if not working else 4.0
+    score = [0.0] * _LEARNED
+    for value, row in zip(values, table, strict=True):
+        if value:
+            for i, weight in enumerate(row):
+                score[i] += weight * value
     top = max(score)
     odds = [math.exp(value - top) for value in score]
-    total = sum(odds)
-    shares = {label: value / total for label, value in zip(LABELS, odds, strict=True)}
-    return Task(label=LABELS[score.index(top)], probabilities=shares)
+    agent = 0.0 if not tools and not working else _WORKING if working else _AGENT
+    total = sum(odds) / (1.0 - agent)
+    shares = [value / total for value in odds]
+    shares.append(agent)
+    best = shares.index(max(shares))
+    return Task(label=LABELS[best], probabilities=dict(zip(LABELS, shares, strict=True)))
 
 
-_TABLE = frozenset("table tabelle tableau tabla tabella tabela tabel таблицу таблица таблицю tablo 表格 表 표".split())
-_LIST = frozenset("list lists bullet bullets liste lista lijst список списком ideas examples tips".split())
-_JSON = frozenset("json yaml xml csv".split())
-_WRITE = frozenset(
-    "write implement code function script program class fix refactor schreibe écris escribe scrivi escreva schrijf napisz "
-    "напиши yaz create build debug query".split()
+def softened(task: Task) -> tuple[float, ...]:
+    """The probabilities less sure of themselves, in the order of `LABELS`: near a border between two tasks
+    one word decides the label, but it must not decide the complexity."""
+    roots = [share**_SOFT for share in task.probabilities.values()]
+    total = sum(roots)
+    return tuple([root / total for root in roots])
+
+
+_SOFT = 0.6
+_TABLE = words("table tabelle tableau tabla tabella tabela tabel таблицу таблица таблицю tablo 表格 表 표")
+_LIST = words("list lists bullet bullets liste lista lijst список списком ideas examples tips")
+_JSON = words("json yaml xml csv")
+_WRITE = words(
+    "write implement code function script program class fix refactor schreibe écris escribe scrivi "
+    "escreva schrijf napisz напиши yaz create build debug query"
 )
 _HOW_MANY = ("how many", "how much", "what is the sum", "what is the value", "calculate", "compute", "wie viele", "combien", "cuánt",
              "quant", "сколько", "скільки", "kaç", "多少", "いくつ", "몇")  # fmt: skip
@@ -107,7 +94,9 @@ def format_of(reading: Reading, request: ChatRequest, task: TaskLabel) -> Format
     if request.response_format != "text":
         return "json"
     words = reading.distinct
-    if reading.options >= 3 or (reading.options == 2 and ("option" in words or "choice" in words or "answer" in words)):
+    if reading.options >= 3 or (
+        reading.options == 2 and ("option" in words or "choice" in words or "answer" in words)
+    ):
         return "choice"
     if words & _JSON and task != "code":
         return "json"

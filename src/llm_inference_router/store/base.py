@@ -6,16 +6,18 @@ from typing import Any, Protocol
 from llm_inference_router.types import Record
 
 
-class StoreFault(Exception):
-    """A store cannot be opened or read, or a record could be written neither to the database nor beside it."""
+class StoreFault(Exception):  # noqa: N818 - a fault, as in transport.base
+    """A store cannot be opened or read, or a record could be written neither to the database nor beside
+    it."""
 
 
 class Store(Protocol):
     async def append(self, record: Record) -> None:
-        """Returns once the record is durable; within 5 ms in all but a broken store, where it is spilled to a file.
+        """Returns once the record is durable; within 5 ms in all but a broken store, where it is spilled to a
+        file.
 
-        Raises StoreFault when it can be written nowhere: the answer goes out all the same, and the caller counts the
-        record as dropped.
+        Raises StoreFault when it can be written nowhere: the answer goes out all the same, and the caller
+        counts the record as dropped.
         """
         ...
 

@@ -1,11 +1,12 @@
 """Records as rows, and rows as records.
 
-A batch of records becomes one SQL statement: a multi-row INSERT into the view `intake`, whose trigger spreads each row
-over the tables. One statement is one transaction, and sqlite3 gives up the interpreter once for it instead of once for
-each row: beside a busy event loop that is the difference between microseconds and milliseconds.
+A batch of records becomes one SQL statement: a multi-row INSERT into the view `intake`, whose trigger spreads
+each row over the tables. One statement is one transaction, and sqlite3 gives up the interpreter once for it
+instead of once for each row: beside a busy event loop that is the difference between microseconds and
+milliseconds.
 
-A row of `intake` is one record with its first attempt; each further attempt is a row of its own whose other columns
-are NULL. All-NULL rows fill a batch up to the next size for which there is a statement.
+A row of `intake` is one record with its first attempt; each further attempt is a row of its own whose
+other columns are NULL. All-NULL rows fill a batch up to the next size for which there is a statement.
 """
 
 import sqlite3
@@ -18,17 +19,48 @@ from llm_inference_router.types import Attempt, Decision, Record, Usage
 
 Row: TypeAlias = tuple[Any, ...]
 
-_USAGE = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "usage_source")
-DECISION = tuple("id at route reason chosen complexity band task key user session json".split())
+_USAGE = (
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "usage_source",
+)
+DECISION = (
+    "id",
+    "at",
+    "route",
+    "reason",
+    "chosen",
+    "complexity",
+    "band",
+    "task",
+    "key",
+    "user",
+    "session",
+    "json",
+)
 OUTCOME = (
-    *"decision_id at route model tier status error finish_reason stream attempts".split(),
+    *[
+        "decision_id",
+        "at",
+        "route",
+        "model",
+        "tier",
+        "status",
+        "error",
+        "finish_reason",
+        "stream",
+        "attempts",
+    ],
     *_USAGE,
-    *"cost baseline_cost ttft_ms total_ms overhead_ms simulated".split(),
+    *["cost", "baseline_cost", "ttft_ms", "total_ms", "overhead_ms", "simulated"],
 )
 ATTEMPT = (
-    *"decision_id number model endpoint at outcome status ttft_ms total_ms".split(),
+    *["decision_id", "number", "model", "endpoint", "at", "outcome", "status", "ttft_ms", "total_ms"],
     *_USAGE,
-    *"cost detail".split(),
+    *["cost", "detail"],
 )
 CONTENT = ("decision_id", "prompt", "completion")
 _TABLES = {"decisions": DECISION, "outcomes": OUTCOME, "attempts": ATTEMPT, "contents": CONTENT}
@@ -107,7 +139,8 @@ def rows_of(record: Record) -> tuple[Row, ...]:
 
 
 def statements(rows: Sequence[Row]) -> Iterable[tuple[str, list[Any]]]:
-    """The INSERTs for some rows, with their parameters: one up to the greatest size, then one for each such part."""
+    """The INSERTs for some rows, with their parameters: one up to the greatest size, then one for each
+    such part."""
     for start in range(0, len(rows), SIZES[-1]):
         part = rows[start : start + SIZES[-1]]
         size = next(size for size in SIZES if size >= len(part))
@@ -119,7 +152,8 @@ def statements(rows: Sequence[Row]) -> Iterable[tuple[str, list[Any]]]:
 
 
 def record_of(connection: sqlite3.Connection, decision_id: str, decision_json: str) -> dict[str, Any]:
-    """The record of one decision as plain JSON values: the fields of `types.Record`, ready to be converted back."""
+    """The record of one decision as plain JSON values: the fields of `types.Record`, ready to be converted
+    back."""
     outcome = _named(OUTCOME, _select(connection, "outcomes", decision_id).fetchone())
     content = _select(connection, "contents", decision_id).fetchone()
     outcome["stream"] = bool(outcome["stream"])
@@ -184,5 +218,6 @@ def _named(columns: tuple[str, ...], row: Row) -> dict[str, Any]:
 
 
 def decision_from(text: str) -> Decision:
-    """A stored decision as it was decided, for replay. Raises msgspec.ValidationError for another version's."""
+    """A stored decision as it was decided, for replay. Raises msgspec.ValidationError for another
+    version's."""
     return msgspec.json.decode(text, type=Decision)

@@ -1,11 +1,12 @@
 """The tables, and how a database file comes to have them: forward only, one step for each version.
 
 Rules:
-- `PRAGMA user_version` is the number of steps applied. A step, once released, is never edited; a change is a new step.
+- `PRAGMA user_version` is the number of steps applied. A step, once released, is never edited; a change is a
+  new step.
 - Each step is one transaction with the new version inside it: killed half-way, it has not happened.
 - A file with more steps than we know is refused, never guessed at.
-- Ids are time-ordered (`effects.new_id`), so the primary key is also the index by time: `floor_id` turns a time into
-  the smallest id of that time. This saves an index, which costs a sixth of a lone record's insert.
+- Ids are time-ordered (`effects.new_id`), so the primary key is also the index by time: `floor_id` turns a
+  time into the smallest id of that time. This saves an index, which costs a sixth of a lone record's insert.
 - Money is whole picodollars in INTEGER columns.
 """
 
@@ -31,18 +32,19 @@ STEPS: tuple[tuple[str, ...], ...] = (
             chosen TEXT NOT NULL, complexity REAL NOT NULL, band TEXT NOT NULL, task TEXT NOT NULL,
             key TEXT NOT NULL, user TEXT NOT NULL, session TEXT NOT NULL, json TEXT NOT NULL){_STRICT}""",
         f"""CREATE TABLE outcomes (
-            decision_id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, route TEXT NOT NULL, model TEXT NOT NULL,
-            tier TEXT NOT NULL, status INTEGER NOT NULL, error TEXT, finish_reason TEXT, stream INTEGER NOT NULL,
-            attempts INTEGER NOT NULL,{_USAGE},
+            decision_id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, route TEXT NOT NULL,
+            model TEXT NOT NULL, tier TEXT NOT NULL, status INTEGER NOT NULL, error TEXT, finish_reason TEXT,
+            stream INTEGER NOT NULL, attempts INTEGER NOT NULL,{_USAGE},
             cost INTEGER NOT NULL, baseline_cost INTEGER NOT NULL, ttft_ms REAL, total_ms REAL NOT NULL,
             overhead_ms REAL NOT NULL, simulated INTEGER NOT NULL){_CLUSTERED}""",
         f"""CREATE TABLE attempts (
             decision_id TEXT NOT NULL, number INTEGER NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL,
-            at INTEGER NOT NULL, outcome TEXT NOT NULL, status INTEGER NOT NULL, ttft_ms REAL, total_ms REAL NOT NULL,
-            {_USAGE}, cost INTEGER NOT NULL, detail TEXT NOT NULL,
+            at INTEGER NOT NULL, outcome TEXT NOT NULL, status INTEGER NOT NULL, ttft_ms REAL,
+            total_ms REAL NOT NULL,{_USAGE}, cost INTEGER NOT NULL, detail TEXT NOT NULL,
             PRIMARY KEY (decision_id, number)){_CLUSTERED}""",
         f"""CREATE TABLE contents (
-            decision_id TEXT PRIMARY KEY NOT NULL, prompt TEXT NOT NULL, completion TEXT NOT NULL){_STRICT}""",
+            decision_id TEXT PRIMARY KEY NOT NULL, prompt TEXT NOT NULL,
+            completion TEXT NOT NULL){_STRICT}""",
     ),
 )
 
@@ -50,7 +52,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
 def path_of(url: str) -> Path:
     """The file of a store URL: `sqlite:///relative.db` or `sqlite:////absolute.db`.
 
-    Raises ConfigError for any other URL, and for a database in memory: it would forget what it acknowledged.
+    Raises ConfigError for any other URL, and for a database in memory: it would forget what it
+    acknowledged.
     """
     if url.startswith(("postgresql:", "postgres:")):
         raise ConfigError(["store.url: PostgreSQL is not available yet; use sqlite:///router.db"])
@@ -67,10 +70,12 @@ def path_of(url: str) -> Path:
 
 
 def open_writer(path: Path, *, lock_wait_s: float = 5.0, busy_wait_s: float = 0.003) -> sqlite3.Connection:
-    """A connection that may write, in WAL mode, with every step applied; usable from any one thread at a time.
+    """A connection that may write, in WAL mode, with every step applied; usable from any one thread at a
+    time.
 
-    `lock_wait_s` is how long another process may hold the file while we open it, `busy_wait_s` how long afterwards.
-    Raises StoreFault when the file is newer than this program or is no database of ours, sqlite3.Error otherwise.
+    `lock_wait_s` is how long another process may hold the file while we open it, `busy_wait_s` how long
+    afterwards. Raises StoreFault when the file is newer than this program or is no database of ours,
+    sqlite3.Error otherwise.
     """
     connection = sqlite3.connect(
         path, timeout=lock_wait_s, isolation_level=None, check_same_thread=False, cached_statements=64
@@ -97,15 +102,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise StoreFault(f"{path}: there is no such database")
     connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
+        f"{path.resolve().as_uri()}?mode=ro",
+        uri=True,
+        timeout=5.0,
+        isolation_level=None,
+        check_same_thread=False,
     )
     try:
-        found = _check_version(connection, path)
-        if found < len(STEPS):
-            raise StoreFault(
-                f"{path}: an older database (version {found}, ours is {len(STEPS)}); "
-                "`llm-router serve` brings it up to date when it opens it"
-            )
+        _refuse_older(_check_version(connection, path), path)
     except sqlite3.Error as error:
         connection.close()
         raise StoreFault(f"{path}: {error}") from error
@@ -139,12 +143,22 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     return found
 
 
+def _refuse_older(found: int, path: Path) -> None:
+    if found < len(STEPS):
+        raise StoreFault(
+            f"{path}: an older database (version {found}, ours is {len(STEPS)}); "
+            "`llm-router serve` brings it up to date when it opens it"
+        )
+
+
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     if _check_version(connection, path) == len(STEPS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = int(connection.execute("PRAGMA user_version").fetchone()[0])  # another process may have been faster
+        found = int(
+            connection.execute("PRAGMA user_version").fetchone()[0]
+        )  # another process may have been faster
         for number, statements in enumerate(STEPS[found:], start=found + 1):
             for statement in statements:
                 connection.execute(statement)

@@ -1,12 +1,14 @@
 """The file beside the database: where records wait while the database cannot be written.
 
 Rules:
-- One JSON line a record, appended with write(2) to a file opened with O_APPEND: the kernel has it, so kill -9 does not lose it.
-- Each process owns one file (`router.db.spill`, or `.spill.2` when another process has that) and holds a lock on it
-  while it lives; a file whose lock is free belongs to a dead process, and whoever opens the database next takes it over.
+- One JSON line a record, appended with write(2) to a file opened with O_APPEND: the kernel has it, so kill -9
+  does not lose it.
+- Each process owns one file (`router.db.spill`, or `.spill.2` when another process has that) and holds a lock
+  on it while it lives; a file whose lock is free belongs to a dead process, and whoever opens the database
+  next takes it over.
 - A line counts once its newline is there. A torn last line was never acknowledged and is cut off.
-- Lines are read in order and the file is cut to nothing once all are in the database; a line that is put in twice is
-  ignored there, by its id.
+- Lines are read in order and the file is cut to nothing once all are in the database; a line that is put in
+  twice is ignored there, by its id.
 """
 
 import errno
@@ -22,7 +24,8 @@ _PROCESSES = 100
 
 
 class Spill:
-    """One process's spill file. `append` is for the event loop's thread, `read` and `clear` for the writer's."""
+    """One process's spill file. `append` is for the event loop's thread, `read` and `clear` for the
+    writer's."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -61,9 +64,10 @@ class Spill:
         return self._size
 
     def append(self, lines: bytes) -> tuple[int, int]:
-        """Adds whole lines, all or nothing; where they begin and end. Raises OSError when they cannot be written."""
+        """Adds whole lines, all or nothing; where they begin and end. Raises OSError when they cannot be
+        written."""
         with self._lock:
-            if os.fstat(self._descriptor).st_nlink == 0:  # deleted under us: what we write there nobody would find
+            if os.fstat(self._descriptor).st_nlink == 0:  # deleted under us: nobody would find what we write
                 self._reopen()
             written = 0
             try:
@@ -82,7 +86,9 @@ class Spill:
         data = os.pread(self._descriptor, min(limit, self._size - offset), offset)
         end = data.rfind(b"\n")
         while end < 0 and offset + len(data) < self._size:  # one line is longer than the limit
-            data += os.pread(self._descriptor, min(_CHUNK, self._size - offset - len(data)), offset + len(data))
+            data += os.pread(
+                self._descriptor, min(_CHUNK, self._size - offset - len(data)), offset + len(data)
+            )
             end = data.rfind(b"\n")
         return data[:end].split(b"\n") if end >= 0 else [], offset + end + 1
 
@@ -103,7 +109,10 @@ class Spill:
             os.close(self._descriptor)
 
     def _reopen(self) -> None:
-        descriptor = _take(self.path)
+        try:
+            descriptor = _take(self.path)
+        except StoreFault as fault:
+            raise OSError(errno.EIO, str(fault), str(self.path)) from fault
         if descriptor is None:
             raise OSError(errno.EBUSY, "taken by another process", str(self.path))
         os.close(self._descriptor)

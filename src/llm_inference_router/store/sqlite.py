@@ -1,17 +1,19 @@
-"""The store on SQLite: group commit in front of one writer thread, and a spill file for whatever may not wait.
+"""The store on SQLite: group commit in front of one writer thread, and a spill file for whatever may not
+wait.
 
 Rules:
 - An append waits for the commit of its batch. While one batch is being committed the next one gathers.
-- A batch leaves at once when the last one left over `PACE_S` ago, otherwise at that distance: a lone record does not
-  wait, and a busy server pays for few commits.
-- An append is never later than `DEADLINE_S`, as far as the event loop itself is on time: what is not committed by then
-  is written to the spill file and acknowledged. The writer takes it into the database later; by its id it gets in once.
+- A batch leaves at once when the last one left over `PACE_S` ago, otherwise at that distance: a lone record
+  does not wait, and a busy server pays for few commits.
+- An append is never later than `DEADLINE_S`, as far as the event loop itself is on time: what is not
+  committed by then is written to the spill file and acknowledged. The writer takes it into the database
+  later; by its id it gets in once.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,15 @@ PACE_S = 0.002
 _WAITING = 16  # batches that may wait for a slow commit in memory; more wait in the spill file alone
 
 _encode = msgspec.json.Encoder().encode
+_UNWRITABLE = (ValueError, OverflowError, msgspec.MsgspecError)  # lone surrogates, integers beyond 64 bits
 
 
 class SqliteStore:
     """Appends from one event loop at a time; reads from any thread.
 
-    Counters, each record in exactly one of the first three: `committed` in the database when acknowledged, `spilled`
-    to the file instead, `dropped` written nowhere. `ingested` were spilled and are in the database since.
+    Counters, each record in exactly one of the first three: `committed` in the database when acknowledged,
+    `spilled` to the file instead, `dropped` written nowhere. `ingested` were spilled and are in the
+    database since.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, spill: Spill) -> None:
@@ -52,7 +56,8 @@ class SqliteStore:
 
     @classmethod
     def open(cls, url: str) -> "SqliteStore":
-        """Opens or makes the database, brings its tables up to date and begins to take in what was spilled before.
+        """Opens or makes the database, brings its tables up to date and begins to take in what was spilled
+        before.
 
         Raises ConfigError for a URL that names no SQLite file, StoreFault when the file cannot be used.
         """
@@ -69,23 +74,24 @@ class SqliteStore:
         store._writer.wake()
         return store
 
-    # --- writing --------------------------------------------------------------------------------------------------
+    # --- writing --------------------------------------------------------------------------------------------
 
     async def append(self, record: Record) -> None:
-        """Returns once the record is in the database or, after 5 ms or while the database fails, in the spill file.
+        """Returns once the record is in the database or, after 5 ms or while the database fails, in the spill
+        file.
 
-        Raises StoreFault, and counts the record as dropped, when neither can be written. Cancelling the caller does not
-        take the record back.
+        Raises StoreFault, and counts the record as dropped, when neither can be written. Cancelling the
+        caller does not take the record back.
         """
         if self._closed:
             raise self._drop("the store is closed")
         if self._writer.failing is not None:
-            self._write_spill([record])
+            self._spill_one(record)
             return
         try:
             rows = rows_of(record)
-        except UnicodeError as error:
-            raise self._drop(f"a record that cannot be written as UTF-8: {error}") from error
+        except _UNWRITABLE as error:
+            raise self._drop(f"a record that cannot be written as JSON: {error}") from error
         loop = asyncio.get_running_loop()
         batch = self._gathering
         if batch is None or batch.loop is not loop:
@@ -159,24 +165,35 @@ class SqliteStore:
         batch.settled = True
         if batch.timer is not None:
             batch.timer.cancel()
+        lines, unwritable = _lines(batch.records)
+        fault: StoreFault | None = None
         try:
-            batch.span = self._write_spill(batch.records)
-        except StoreFault as fault:
-            for future in batch.futures:
+            batch.span = self._write_spill(lines)
+        except OSError as error:
+            fault = self._drop(_words(self._spill, error), len(lines))
+        for number, future in enumerate(batch.futures):
+            if number in unwritable:
+                _fail(future, self._drop(unwritable[number]))
+            elif fault is not None:
                 _fail(future, fault)
-            return
-        for future in batch.futures:
-            if not future.done():
+            elif not future.done():
                 future.set_result(None)
 
-    def _write_spill(self, records: Sequence[Record]) -> tuple[int, int]:
-        """Where in the spill file they are. Raises StoreFault."""
+    def _spill_one(self, record: Record) -> None:
+        lines, unwritable = _lines([record])
+        if unwritable:
+            raise self._drop(unwritable[0])
         try:
-            span = self._spill.append(b"".join([_encode(record) + b"\n" for record in records]))
-        except (OSError, UnicodeError, StoreFault) as error:
-            raise self._drop(f"{self._spill.path.name}: {error}", len(records)) from error
-        self.spilled += len(records)
-        self._writer.wake()
+            self._write_spill(lines)
+        except OSError as error:
+            raise self._drop(_words(self._spill, error)) from error
+
+    def _write_spill(self, lines: list[bytes]) -> tuple[int, int]:
+        """Where in the spill file they are. Raises OSError."""
+        span = self._spill.append(b"".join(lines))
+        self.spilled += len(lines)
+        if self._writer.failing is None:  # otherwise it looks by itself, every little while
+            self._writer.wake()
         return span
 
     def _drop(self, reason: str, count: int = 1) -> StoreFault:
@@ -184,10 +201,13 @@ class SqliteStore:
         return StoreFault(reason)
 
     async def prune(self, before_ms: int) -> int:
-        """Forgets every record whose request came before that time, in small steps between batches; how many they were.
+        """Forgets every record whose request came before that time, in small steps between batches; how many
+        they were.
 
-        Raises StoreFault when the database cannot be written.
+        While the database cannot be written it waits. Raises StoreFault when the store is closed first.
         """
+        if self._closed:
+            raise StoreFault("the store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
 
@@ -208,18 +228,18 @@ class SqliteStore:
         await asyncio.to_thread(self._writer.stop)
         self._spill.close()
 
-    # --- reading --------------------------------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------------------
 
     def decision(self, decision_id: str) -> dict[str, Any] | None:
         """The record of one decision as plain JSON values (the fields of `types.Record`), or None.
 
         It also finds what is spilled, so an acknowledged record is never missing. Raises StoreFault.
         """
-        with closing(open_reader(self.path)) as connection, _faults(self.path):
-            row = connection.execute("SELECT json FROM decisions WHERE id = ?", (decision_id,)).fetchone()
-            if row is not None:
-                return record_of(connection, decision_id, row[0])
-        return self._spilled_record(decision_id)
+        found = self._committed_record(decision_id)
+        if found is None and not self._closed and self._spill.size:
+            # Once more in the database: it may have moved there from the spill while we looked.
+            found = self._spilled_record(decision_id) or self._committed_record(decision_id)
+        return found
 
     def records(self, since_ms: int = 0) -> Iterator[dict[str, Any]]:
         """The committed records whose request came at or after that time, oldest first. Raises StoreFault."""
@@ -249,19 +269,24 @@ class SqliteStore:
     def ingested(self) -> int:
         return self._writer.ingested
 
+    def _committed_record(self, decision_id: str) -> dict[str, Any] | None:
+        with closing(open_reader(self.path)) as connection, _faults(self.path):
+            row = connection.execute("SELECT json FROM decisions WHERE id = ?", (decision_id,)).fetchone()
+            return None if row is None else record_of(connection, decision_id, row[0])
+
     def _spilled_record(self, decision_id: str) -> dict[str, Any] | None:
-        offset = 0
+        offset, end = 0, -1
         needle = decision_id.encode()
-        while offset < self._spill.size:
-            lines, end = self._spill.read(offset)
+        while offset < self._spill.size and offset != end:
+            end = offset
+            lines, offset = self._spill.read(offset)
             for line in lines:
-                if needle in line:
-                    record: dict[str, Any] = msgspec.json.decode(line)
-                    if record["decision"]["id"] == decision_id:
-                        return record
-            if end == offset:
-                break
-            offset = end
+                with suppress(msgspec.DecodeError):  # the writer may cut the file under us
+                    if (
+                        needle in line
+                        and (record := msgspec.json.decode(line))["decision"]["id"] == decision_id
+                    ):
+                        return dict(record)
         return None
 
 
@@ -277,6 +302,22 @@ class _faults:  # noqa: N801 - reads as a word of the `with` statement
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, sqlite3.Error):
             raise StoreFault(f"{self._path}: {error}") from error
+
+
+def _lines(records: Sequence[Record]) -> tuple[list[bytes], dict[int, str]]:
+    """Records as lines of the spill, and by position why some cannot be."""
+    lines: list[bytes] = []
+    unwritable: dict[int, str] = {}
+    for number, record in enumerate(records):
+        try:
+            lines.append(_encode(record) + b"\n")
+        except _UNWRITABLE as error:
+            unwritable[number] = f"a record that cannot be written as JSON: {error}"
+    return lines, unwritable
+
+
+def _words(spill: Spill, error: OSError) -> str:
+    return f"{spill.path.name}: {error.strerror or error}"
 
 
 def _fail(future: asyncio.Future[None], fault: StoreFault) -> None:

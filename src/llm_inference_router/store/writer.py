@@ -1,7 +1,7 @@
 """The one thread that writes the database: batches, what was spilled, checkpoints and pruning, in that order.
 
-It owns the only connection that writes, and only it makes checkpoints: two connections of a process that do so at the
-same moment have corrupted files under SQLite older than 3.51.3.
+It owns the only connection that writes, and only it makes checkpoints: two connections of a process that
+do so at the same moment have corrupted files under SQLite older than 3.51.3.
 """
 
 import logging
@@ -23,12 +23,15 @@ from llm_inference_router.store.schema import floor_id, open_writer
 from llm_inference_router.store.spill import Spill
 from llm_inference_router.types import Record
 
-RETRY_S = 0.05  # how often a database that failed is tried again, and how long quiet must last for a checkpoint
+RETRY_S = (
+    0.05  # how often a database that failed is tried again, and how long quiet must last for a checkpoint
+)
 _CHECK_FILE_S = 1.0
 _QUIET_FRAMES = 1000  # estimated pages in the log from which a quiet moment is used for a checkpoint
 _FULL_FRAMES = 4000  # from which it is made in any case
 _LOG_LIMIT = 64 * 1024 * 1024
-_PRUNE_RECORDS = 200
+_PRUNE_RECORDS = 100
+_SLICE = 64 * 1024  # bytes of the spill taken in at a time
 _STOP_S = 2.0
 
 # What the values of one record can cause; everything else of sqlite3.Error is the database's own trouble.
@@ -45,9 +48,21 @@ _decode = msgspec.json.Decoder(Record).decode
 
 
 class Batch:
-    """Records that are committed together. The event loop fills it; then the writer sets `error` or `refused`, and last `finished`."""
+    """Records that are committed together. The event loop fills it; then the writer sets `error` or
+    `refused`, and last `finished`."""
 
-    __slots__ = ("error", "finished", "futures", "loop", "records", "refused", "rows", "settled", "span", "timer")
+    __slots__ = (
+        "error",
+        "finished",
+        "futures",
+        "loop",
+        "records",
+        "refused",
+        "rows",
+        "settled",
+        "span",
+        "timer",
+    )
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
@@ -63,7 +78,8 @@ class Batch:
 
 
 class Prune:
-    """One wish to forget: everything whose request came before `before_ms`. `done` gets the number of records."""
+    """One wish to forget: everything whose request came before `before_ms`. `done` gets the number of
+    records."""
 
     __slots__ = ("before", "count", "done")
 
@@ -77,15 +93,19 @@ _Job: TypeAlias = Batch | Prune | None
 
 
 class Writer:
-    """`failing` is read by the event loop without a lock: while it is set, records go to the spill at once."""
+    """`failing` is read by the event loop without a lock: while it is set, records go to the spill at
+    once."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, spill: Spill, settle: Callable[[Batch], None]) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, spill: Spill, settle: Callable[[Batch], None]
+    ) -> None:
         self.failing: str | None = None
         self.ingested = 0
         self.unreadable = 0
         self._path = path
-        self._connection = connection
+        self._connection: sqlite3.Connection | None = connection
         self._inode = path.stat().st_ino
+        self._retry_at = 0.0
         self._checked = time.monotonic()
         self._spill = spill
         self._offset = 0
@@ -114,49 +134,52 @@ class Writer:
         self._inbox.put(None)
 
     def stop(self) -> None:
-        """Writes what was submitted, and what was spilled if that takes no more than two seconds; blocks until then."""
+        """Writes what was submitted, and what was spilled if that takes no more than two seconds; blocks
+        until then."""
         self._stopping = True
         self._inbox.put(None)
         self._thread.join()
 
-    # --- the thread -----------------------------------------------------------------------------------------------
+    # --- the thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while True:
+            while not (self._stopping and self._inbox.empty()):
+                quiet = False
                 try:
                     job = self._inbox.get(timeout=self._patience())
                 except queue.Empty:
-                    self._upkeep(quiet=True)
-                    continue
+                    job, quiet = None, True
                 if isinstance(job, Batch):
                     self._commit(job)
                 elif isinstance(job, Prune):
                     self._prunes.append(job)
-                elif self._stopping and self._inbox.empty():
-                    break
                 if self._frames >= _FULL_FRAMES:
                     self._checkpoint()
+                elif self._inbox.empty():
+                    self._upkeep(quiet)
             self._finish()
         finally:
-            self._connection.close()
+            self._close()
 
     def _patience(self) -> float | None:
         """Seconds to wait for the next job before upkeep; None: there is nothing else to do."""
         if self.failing is not None:
             return RETRY_S
         if self._spill.size or self._prunes:
-            return 0.0 if self._inbox.empty() else None
+            return 0.0
         return RETRY_S if self._frames >= _QUIET_FRAMES else None
 
-    def _upkeep(self, *, quiet: bool) -> None:
+    def _upkeep(self, quiet: bool) -> None:
+        """One small step of what can wait, so that the next batch does not wait for long."""
         if self.failing is not None:
-            self._recover()
-        if self.failing is None and self._spill.size:
+            if time.monotonic() >= self._retry_at:
+                self._recover()
+        elif self._spill.size:
             self._ingest()
-        elif self.failing is None and self._prunes:
+        elif self._prunes:
             self._prune_slice()
-        elif self.failing is None and quiet and self._frames >= _QUIET_FRAMES:
+        elif quiet and self._frames >= _QUIET_FRAMES:
             self._checkpoint()
 
     def _finish(self) -> None:
@@ -166,12 +189,12 @@ class Writer:
         for prune in self._prunes:
             prune.done(StoreFault("the store was closed"))
 
-    # --- writing --------------------------------------------------------------------------------------------------
+    # --- writing --------------------------------------------------------------------------------------------
 
     def _commit(self, batch: Batch) -> None:
         try:
             batch.refused = self._write(batch.rows)
-            self._skip(batch.span)
+            self._skip(batch)
         except sqlite3.Error as error:
             batch.error = self._fail(error)
         batch.finished = True
@@ -180,21 +203,24 @@ class Writer:
         except RuntimeError:  # that event loop has ended, and with it everyone who waited
             _log.debug("a batch was committed after its event loop had ended")
 
-    def _skip(self, span: tuple[int, int] | None) -> None:
+    def _skip(self, batch: Batch) -> None:
         """What was spilled while its commit was slow need not be read back, if it is the next to be."""
+        span = batch.span
         if span is not None and span[0] == self._offset:
             self._offset = span[1]
             if self._spill.clear(span[1]):
                 self._offset = 0
 
     def _write(self, entries: Sequence[tuple[Row, ...]]) -> dict[int, str]:
-        """Commits all entries but those that no database would take, which it returns. Raises sqlite3.Error."""
+        """Commits all entries but those that no database would take, which it returns. Raises
+        sqlite3.Error."""
         if time.monotonic() - self._checked > _CHECK_FILE_S:
             self._check_file()
+        connection = self._open()
         rows = [row for entry in entries for row in entry]
         try:
             for sql, values in statements(rows):
-                self._connection.execute(sql, values)
+                connection.execute(sql, values)
         except _REFUSALS as error:
             if len(entries) == 1:
                 return {0: f"{type(error).__name__}: {error}"}
@@ -204,7 +230,7 @@ class Writer:
         return {}
 
     def _fail(self, error: sqlite3.Error) -> str:
-        if self._connection.in_transaction:
+        if self._connection is not None and self._connection.in_transaction:
             self._connection.rollback()
         reason = f"{self._path.name}: {error}"
         if self.failing is None:
@@ -224,12 +250,13 @@ class Writer:
 
     def _recover(self) -> None:
         """Tries the database again, from a fresh connection if the file was replaced or is broken."""
+        self._retry_at = time.monotonic() + RETRY_S
         try:
             try:
                 self._check_file()
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.execute("ROLLBACK")
-            except sqlite3.OperationalError as error:
+                self._open().execute("BEGIN IMMEDIATE")
+                self._open().execute("ROLLBACK")
+            except sqlite3.DatabaseError as error:
                 if "locked" in str(error) or "full" in str(error):
                     raise
                 self._reopen()
@@ -241,15 +268,25 @@ class Writer:
             self.failing = None
 
     def _reopen(self) -> None:
-        fresh = open_writer(self._path, lock_wait_s=0)
-        prepare(fresh)
-        self._connection.close()
-        self._connection = fresh
+        self._close()  # first: two connections to two files of one name would share their log's name
+        connection = open_writer(self._path, lock_wait_s=0)
+        prepare(connection)
+        self._connection = connection
         self._inode = self._path.stat().st_ino
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise sqlite3.OperationalError("the database cannot be opened")
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _ingest(self) -> bool:
         """Takes one slice of the spill into the database; False when that failed."""
-        lines, end = self._spill.read(self._offset)
+        lines, end = self._spill.read(self._offset, _SLICE)
         entries: list[tuple[Row, ...]] = []
         kept: list[bytes] = []
         for line in lines:
@@ -284,7 +321,7 @@ class Writer:
 
     def _checkpoint(self) -> None:
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._open().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error as error:
             self._fail(error)
         self._frames = 0
@@ -292,19 +329,19 @@ class Writer:
     def _prune_slice(self) -> None:
         prune = self._prunes[0]
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            found = self._connection.execute(
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            found = connection.execute(
                 "SELECT max(id), count(*) FROM (SELECT id FROM decisions WHERE id < ? ORDER BY id LIMIT ?)",
                 (prune.before, _PRUNE_RECORDS),
             ).fetchone()
             if found[1]:
                 for table in ("attempts", "outcomes", "contents"):
-                    self._connection.execute(f"DELETE FROM {table} WHERE decision_id <= ?", (found[0],))
-                self._connection.execute("DELETE FROM decisions WHERE id <= ?", (found[0],))
-            self._connection.execute("COMMIT")
+                    connection.execute(f"DELETE FROM {table} WHERE decision_id <= ?", (found[0],))
+                connection.execute("DELETE FROM decisions WHERE id <= ?", (found[0],))
+            connection.execute("COMMIT")
         except sqlite3.Error as error:
-            self._prunes.popleft()
-            prune.done(StoreFault(self._fail(error)))
+            self._fail(error)  # it goes on once the database can be written again
             return
         self._frames += 2 * found[1]
         prune.count += found[1]

@@ -33,8 +33,10 @@ class Response(Protocol):
         """The body as it arrives. Raises TransportFault when it breaks."""
         ...
 
-    def close(self) -> None:
-        """Frees the connection: back to the pool after a complete body, closed at once otherwise."""
+    def close(self, finished: bool = False) -> None:
+        """Frees the connection: for the next request after a complete body, closed at once otherwise, which tells the
+        upstream to stop. `finished`: the answer is complete though its body's end has not been read.
+        """
         ...
 
 

@@ -1,147 +1,199 @@
-"""Sockets to upstreams, on aiohttp. Every aiohttp error becomes one of our faults here, and nowhere else.
+"""Sockets to upstreams: a pool of keep-alive connections, and every failure to reach one as a fault of ours.
 
-What is deliberate: no redirects are followed (a redirect is a way out of what the configuration allows), compressed
-answers are refused (200 kB can inflate to 200 MB), no proxy or credentials are read from the environment, cookies are
-dropped, and a connection is reused only after a complete body.
+What is deliberate: redirects are not followed (a redirect is a way out of what the configuration allows), compressed
+answers are refused (200 kB can inflate to 200 MB), no proxy or credential is read from the environment, there are no
+cookies, a request is never sent twice by this module, and a connection is used again only after a complete answer.
 """
 
+import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from functools import lru_cache
+from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
-from yarl import URL
+from msgspec import Struct
 
 from llm_inference_router.backends.base import Call
 from llm_inference_router.transport.base import Response, TransportFault
-from llm_inference_router.types import Endpoint, Fault, FaultKind, Model
+from llm_inference_router.transport.connection import RESET, Connection, fault
+from llm_inference_router.types import Endpoint, Model
 
-_READ_BUFFER = 64 * 1024
-_KEEP_ALIVE_S = 30.0
-_DNS_TTL_S = 30
-
-
-@lru_cache(maxsize=1024)
-def _url(base: str, path: str) -> URL:
-    return URL(base.rstrip("/") + path)
+_IDLE_S = 30.0  # shorter than the keep-alive of the servers we know, so that they seldom close first
+_MOST_IDLE = 256  # for each origin
+_AGENT = "llm-inference-router"
 
 
-@lru_cache(maxsize=64)
-def _limits(connect: float) -> ClientTimeout:
-    return ClientTimeout(total=None, sock_connect=connect)
+class Origin(Struct, frozen=True):
+    host: str
+    port: int
+    secure: bool
 
 
 class HttpTransport:
-    """One pool of connections for all upstreams. `headers` are sent to a model's endpoints (its credentials)."""
+    """One pool for all upstreams. `credentials` are the headers sent to a model's endpoints."""
 
-    def __init__(self, headers: Mapping[str, tuple[tuple[str, str], ...]]) -> None:
-        self._credentials = headers
-        self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ttl_dns_cache=_DNS_TTL_S),
-            cookie_jar=DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            read_bufsize=_READ_BUFFER,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        )
-        self._headers: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, str]] = {}
+    def __init__(self, credentials: Mapping[str, tuple[tuple[str, str], ...]], tls: ssl.SSLContext | None = None) -> None:
+        self._credentials = credentials
+        self._tls = tls
+        self._heads: dict[tuple[str, str, str, str, tuple[tuple[str, str], ...]], tuple[Origin, bytes]] = {}
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._open: set[Connection] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def send(self, call: Call, model: Model, endpoint: Endpoint) -> Response:
+        """Sends the call on an idle connection or a new one and waits for the answer's head."""
+        key = (model.name, endpoint.url, call.path, call.method, call.headers)
+        known = self._heads.get(key)
+        if known is None:
+            known = self._heads[key] = self._prepare(call, model, endpoint)
+        origin, head = known
+        connection = self._take(origin)
+        reused = connection is not None
+        if connection is None:
+            connection = await self._connect(origin, model.timeouts.connect)
+        connection.ask(b"%b%d\r\n\r\n%b" % (head, len(call.body), call.body))
         try:
-            response = await self._session.request(
-                call.method,
-                _url(endpoint.url, call.path),
-                data=call.body or None,
-                headers=self._headers_for(model.name, call.headers),
-                allow_redirects=False,
-                timeout=_limits(model.timeouts.connect),
-            )
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise TransportFault(_fault(error)) from error
-        return _HttpResponse(response)
-
-    def _headers_for(self, model: str, own: tuple[tuple[str, str], ...]) -> dict[str, str]:
-        key = (model, own)
-        headers = self._headers.get(key)
-        if headers is None:
-            base = {"Content-Type": "application/json", "Accept": "*/*", "Accept-Encoding": "identity"}
-            base["User-Agent"] = "llm-inference-router"
-            headers = base | dict(self._credentials.get(model, ())) | dict(own)
-            self._headers[key] = headers
-        return headers
+            await connection.head()
+        except TransportFault as error:
+            if reused and error.fault is RESET:
+                self._drop_idle(origin)  # its siblings are as old: the next try gets a fresh one
+            raise
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        return _HttpResponse(connection)
 
     async def close(self) -> None:
-        await self._session.close()
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self._open):
+            connection.discard()
+        await asyncio.sleep(0)  # lets the event loop close the sockets
+
+    def _prepare(self, call: Call, model: Model, endpoint: Endpoint) -> tuple[Origin, bytes]:
+        """The request's head up to the length of its body. Raises TransportFault for a URL that is none."""
+        parts = urlsplit(endpoint.url)
+        secure = parts.scheme == "https"
+        if not parts.hostname:
+            raise fault("connect", "the endpoint's URL has no host")
+        origin = Origin(parts.hostname, parts.port or (443 if secure else 80), secure)
+        fields = {
+            "Host": parts.netloc.rpartition("@")[2],
+            "User-Agent": _AGENT,
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            **dict(self._credentials.get(model.name, ())),
+            **dict(call.headers),
+        }
+        lines = [f"{call.method} {parts.path.rstrip('/')}{call.path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in fields.items()]
+        if any("\r" in line or "\n" in line for line in lines):
+            raise fault("malformed", "a header to the upstream holds a line break")
+        return origin, ("\r\n".join(lines) + "\r\nContent-Length: ").encode("latin-1")
+
+    # --- the pool -------------------------------------------------------------------------------------------------
+
+    def _take(self, origin: Origin) -> Connection | None:
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if connection.alive:
+                return connection
+        return None
+
+    async def _connect(self, origin: Origin, limit: float) -> Connection:
+        loop = asyncio.get_running_loop()
+
+        def released(connection: Connection) -> None:
+            idle = self._idle.setdefault(origin, [])
+            if self._closed or len(idle) >= _MOST_IDLE:
+                connection.discard()
+                return
+            connection.idle_since = loop.time()
+            idle.append(connection)
+            if self._sweeper is None:
+                self._sweeper = loop.call_later(_IDLE_S, self._sweep)
+
+        def lost(connection: Connection) -> None:
+            self._open.discard(connection)
+
+        try:
+            async with asyncio.timeout(limit):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(released, lost),
+                    origin.host,
+                    origin.port,
+                    ssl=self._context() if origin.secure else None,
+                )
+        except TimeoutError as error:
+            raise fault("timeout.connect", "the upstream did not accept a connection in time") from error
+        except (ssl.SSLError, ssl.CertificateError) as error:
+            raise fault("tls", "no trusted connection to the upstream could be made") from error
+        except socket.gaierror as error:
+            raise fault("dns", "the upstream's name could not be resolved") from error
+        except (ConnectionResetError, BrokenPipeError) as error:
+            raise fault("tls" if origin.secure else "reset", "the upstream closed the connection") from error
+        except OSError as error:
+            raise fault("connect", "the upstream refused the connection") from error
+        self._open.add(connection)
+        return connection
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+    def _drop_idle(self, origin: Origin) -> None:
+        for connection in self._idle.pop(origin, []):
+            connection.discard()
+
+    def _sweep(self) -> None:
+        """Closes what has been idle for too long; rings again while anything is left."""
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - _IDLE_S
+        for origin, idle in list(self._idle.items()):
+            for connection in idle:
+                if connection.idle_since <= oldest:
+                    connection.discard()
+            fresh = [connection for connection in idle if connection.idle_since > oldest and connection.alive]
+            if fresh:
+                self._idle[origin] = fresh
+            else:
+                del self._idle[origin]
+        self._sweeper = loop.call_later(_IDLE_S, self._sweep) if self._idle else None
 
 
 class _HttpResponse:
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status = response.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {name.lower(): value for name, value in self._response.headers.items()}
-
-    def _refuse_encoded(self) -> None:
-        encoding = self._response.headers.get("Content-Encoding", "identity").lower()
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.status = connection.status
+        self.headers: Mapping[str, str] = connection.headers
+        encoding = self.headers.get("content-encoding", "identity").lower()
         if encoding not in ("identity", ""):
-            raise TransportFault(Fault("malformed", "the upstream sent a compressed answer, which was not asked for"))
+            connection.close()
+            raise fault("malformed", "the upstream sent a compressed answer, which was not asked for")
 
     async def read(self, limit: int) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        async for part in self.chunks():
-            size += len(part)
+        data = await self._connection.more()
+        if not data:
+            return data
+        parts = [data]
+        size = len(data)
+        while data := await self._connection.more():
+            parts.append(data)
+            size += len(data)
             if size > limit:
-                raise TransportFault(Fault("malformed", f"the upstream's answer is larger than {limit} bytes"))
-            parts.append(part)
+                raise fault("malformed", f"the upstream's answer is larger than {limit} bytes")
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        self._refuse_encoded()
-        readany = self._response.content.readany
-        try:
-            while part := await readany():
-                yield part
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise TransportFault(_fault(error)) from error
+        more = self._connection.more
+        while data := await more():
+            yield data
 
-    def close(self) -> None:
-        # After a complete body aiohttp has already put the connection back, and this does nothing.
-        self._response.close()
-
-
-def _fault(error: Exception) -> Fault:
-    kind = _kind(error)
-    return Fault(kind, _MESSAGES[kind])
-
-
-def _kind(error: Exception) -> FaultKind:  # noqa: PLR0911 - one line for each kind, in the order of their subclassing
-    match error:
-        case aiohttp.ConnectionTimeoutError() | aiohttp.SocketTimeoutError() | TimeoutError():
-            return "timeout.connect"
-        case aiohttp.ClientConnectorDNSError():
-            return "dns"
-        case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
-            return "tls"
-        case aiohttp.ClientConnectorError():
-            return "connect"
-        case aiohttp.ClientResponseError() | ValueError():
-            return "malformed"
-        case aiohttp.ClientPayloadError():
-            return "truncated"
-        case _:
-            return "reset"
-
-
-_MESSAGES: Mapping[FaultKind, str] = {
-    "timeout.connect": "the upstream did not accept a connection in time",
-    "dns": "the upstream's name could not be resolved",
-    "tls": "no secure connection to the upstream could be made",
-    "connect": "the upstream refused the connection",
-    "malformed": "the upstream's answer is not valid HTTP",
-    "truncated": "the upstream's answer broke off",
-    "reset": "the upstream closed the connection",
-}
+    def close(self, finished: bool = False) -> None:
+        self._connection.close(finished)

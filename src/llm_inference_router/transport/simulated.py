@@ -62,7 +62,7 @@ class SimulatedTransport:
             )
             return Whole(400, _JSON, refused)
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
-            # The body comes from outside and is read without a validator: what breaks here is a mistake in it.
+            # The body comes from outside and is read without a validator: what breaks is a mistake in it.
             unread = simulated_wire.error(
                 "the simulated model cannot read this request", type="invalid_request_error", code=None
             )
@@ -109,7 +109,7 @@ class Whole:
     async def chunks(self) -> AsyncIterator[bytes]:
         yield self._body
 
-    def close(self) -> None:
+    def close(self, finished: bool = False) -> None:
         """There is no connection to free."""
 
 
@@ -152,7 +152,7 @@ class Stream:
                 sent = due
         yield self._frames.last()
 
-    def close(self) -> None:
+    def close(self, finished: bool = False) -> None:
         """Ends the stream at once, also under a reader that waits."""
         self._closed = True
         if self._waiting is not None and not self._waiting.done():
