@@ -58,7 +58,7 @@ STUDIO = {
     "/v1/models": {"object": "list", "data": [{"id": "qwen2.5-32b", "owned_by": "organization_owner"}]},
     "/api/v0/models": {
         "data": [
-            {"id": "qwen2.5-32b", "type": "llm", "max_context_length": 32768, "loaded_context_length": 4096},
+            {"id": "qwen2.5-32b", "type": "llm", "max_context_length": 32768, "loaded_context_length": 16384},
             {"id": "text-embedding-nomic", "type": "embeddings", "max_context_length": 2048},
         ]
     },
@@ -71,7 +71,7 @@ KINDS = [
     (LLAMACPP, "llamacpp", "/models/qwen2.5-7b.gguf", 8192, "llama.cpp"),
     (TGI, "tgi", "meta-llama/Llama-3-8B", 8192, "TGI"),
     (OLLAMA, "ollama", "llama3:latest", 4096, "Ollama"),
-    (STUDIO, "openai_compatible", "qwen2.5-32b", 4096, "LM Studio"),
+    (STUDIO, "openai_compatible", "qwen2.5-32b", 16384, "LM Studio"),
     (COMPATIBLE, "openai_compatible", "mystery", 4096, "An OpenAI-compatible server"),
 ]
 

@@ -74,6 +74,15 @@ def test_the_upstream_keeps_its_own_name_for_the_model() -> None:
     assert [model.context for model in config.models] == [4096, 8192, 4096, 4096, 2048, 4096]
 
 
+def test_a_local_model_with_a_hosted_models_name_leaves_both_reachable() -> None:
+    local = LocalServer("vLLM", "vllm", "http://127.0.0.1:8000/v1", (LocalModel("gpt-4.1", 8192),))
+    config = _read(starter((local,), ("openai",))).config
+    assert config is not None
+    called = {model.name: (model.backend, model.upstream_model) for model in config.models}
+    assert called["gpt-4.1"] == ("vllm", None)
+    assert called["gpt-4.1-2"] == ("openai", "gpt-4.1")
+
+
 @given(st.lists(st.text(min_size=1, max_size=120).filter(str.isprintable), min_size=1, max_size=6))
 def test_any_printable_model_id_survives_the_file(ids: list[str]) -> None:
     server = LocalServer("vLLM", "vllm", "http://127.0.0.1:8000/v1", tuple(LocalModel(id) for id in ids))  # noqa: A001

@@ -221,7 +221,9 @@ def test_the_first_content_leaves_as_soon_as_it_arrives(router: Router, backend:
 
 
 def test_the_clients_own_mistake_is_passed_on_and_not_tried_elsewhere(router: Router, backend: Upstream) -> None:
-    mistake = {"error": {"message": "temperature is too high", "type": "BadRequestError", "param": "temperature", "code": 400}}
+    mistake = {
+        "error": {"message": "temperature is too high", "type": "BadRequestError", "param": "temperature", "code": 400}
+    }
     backend.behaviours["one"] = sends(whole(mistake, 400))
     answer = router.chat()
     assert answer.status == 400

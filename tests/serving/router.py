@@ -44,7 +44,9 @@ class Router:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def ask(self, path: str, body: Any = None, method: str | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def ask(
+        self, path: str, body: Any = None, method: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """One request on a connection of its own. `body`: bytes as they are, anything else as JSON."""
         data = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         method = method or ("GET" if body is None else "POST")
@@ -62,7 +64,9 @@ class Router:
                 parts.append(part)
             return b"".join(parts)
 
-    def chat(self, model: str = "auto", text: str = "Hello", headers: Mapping[str, str] | None = None, **fields: Any) -> Answer:
+    def chat(
+        self, model: str = "auto", text: str = "Hello", headers: Mapping[str, str] | None = None, **fields: Any
+    ) -> Answer:
         body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
         return self.ask("/v1/chat/completions", body, headers=headers)
 
@@ -133,7 +137,9 @@ def serving(folder: Path, config: str, **environ: str) -> Iterator[Router]:
             router.process.wait()
 
 
-def config(url: str, *names: str, extra: str = "", timeouts: str = "{connect: 500ms, first_token: 1s, idle: 1s, total: 5s}") -> str:
+def config(
+    url: str, *names: str, extra: str = "", timeouts: str = "{connect: 500ms, first_token: 1s, idle: 1s, total: 5s}"
+) -> str:
     """Models of these names on one upstream, small to large; route `auto` tries them in that order."""
     tiers = ["small", "medium", "large"]
     models = "\n".join(

@@ -46,7 +46,9 @@ class Upstream:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                length = next((int(x.split(":")[1]) for x in head.split("\r\n") if x.lower().startswith("content-length")), 0)
+                length = next(
+                    (int(x.split(":")[1]) for x in head.split("\r\n") if x.lower().startswith("content-length")), 0
+                )
                 body = orjson.loads(await reader.readexactly(length)) if length else {}
                 if head.startswith("GET "):
                     writer.write(whole({"object": "list", "data": []}))
@@ -115,7 +117,10 @@ def upstream(**behaviours: Behaviour) -> Iterator[Upstream]:
 
 def whole(body: dict[str, Any] | bytes, status: int = 200, headers: str = "") -> bytes:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
-    return f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {len(data)}\r\n\r\n".encode() + data
+    return (
+        f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {len(data)}\r\n\r\n".encode()
+        + data
+    )
 
 
 def completion(text: str = "Hello there.", usage: bool = True) -> dict[str, Any]:

@@ -32,9 +32,7 @@ def record(at: int = NOON, *, content: bool = False, attempts: int = 1, **outcom
     """A record of a request that came at `at`; further keywords replace fields of its outcome."""
     number = next(_numbers)
     decision_id = new_id(at)
-    usage = Usage(
-        120 + number % 7, 40, cached_tokens=3, source="estimated" if number % 3 == 0 else "reported"
-    )
+    usage = Usage(120 + number % 7, 40, cached_tokens=3, source="estimated" if number % 3 == 0 else "reported")
     decision = Decision(
         id=decision_id,
         request_id=f"req-{number}",

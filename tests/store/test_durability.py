@@ -206,6 +206,46 @@ def test_a_torn_last_line_is_ignored_and_a_damaged_one_is_set_aside(tmp_path: Pa
     assert (tmp_path / "router.db.unreadable").read_bytes() == b'{"decision":1}\n'
 
 
+def test_a_spilled_record_that_the_database_refuses_is_set_aside(tmp_path: Path) -> None:
+    good, too_dear = [record(), record()], record(cost=2**63)
+
+    async def spill() -> None:
+        store = open_store(tmp_path)
+        with locked(store.path):
+            await asyncio.gather(*map(store.append, [good[0], too_dear, good[1]]))
+            await store.close()
+
+    asyncio.run(spill())
+    asyncio.run(reopen(tmp_path))
+    assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in good)
+    assert too_dear.decision.id.encode() in (tmp_path / "router.db.unreadable").read_bytes()
+
+
+def test_when_every_commit_is_late_all_is_spilled_and_all_gets_in_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_inference_router.store.sqlite.DEADLINE_S", 0)
+    good, too_dear = [record() for _ in range(200)], record(cost=2**63)
+
+    async def work() -> None:
+        store = open_store(tmp_path)
+        try:
+            for start in range(0, 200, 10):
+                await asyncio.gather(*map(store.append, good[start : start + 10]))
+            answer = (await asyncio.gather(store.append(too_dear), return_exceptions=True))[0]
+            await asyncio.wait_for(taken_in(store), 20)
+            set_aside = store.dropped == 0
+            assert set_aside is (answer is None)
+        finally:
+            await store.close()
+        assert store.committed + store.spilled + store.dropped == 201
+        assert store.spilled > 0
+        assert (tmp_path / "router.db.unreadable").exists() is set_aside
+
+    asyncio.run(work())
+    assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in good)
+
+
 def test_what_another_dead_process_spilled_is_taken_in_too(tmp_path: Path) -> None:
     kept = [record(), record()]
 

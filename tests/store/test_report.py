@@ -100,9 +100,7 @@ def test_every_figure_equals_the_sum_over_the_records_of_the_window(
     with TemporaryDirectory() as folder:
         found = report(fill(Path(folder) / "router.db", kept), NOON + since, until_ms)
     inside = [
-        one
-        for one in kept
-        if one.decision.at >= NOON + since and (until_ms is None or one.decision.at < until_ms)
+        one for one in kept if one.decision.at >= NOON + since and (until_ms is None or one.decision.at < until_ms)
     ]
     check(found.all, inside, len(inside) or 1)
     for groups, field in ((found.routes, "route"), (found.models, "model"), (found.tiers, "tier")):
@@ -130,9 +128,7 @@ def test_retries_stay_with_the_model_and_fallbacks_leave_it(tmp_path: Path) -> N
         )
         return Record(one.decision, attempts, one.outcome)
 
-    found = report(
-        fill(tmp_path / "router.db", [tries("a", "a", "b"), tries("a"), tries("b", "a", "a", "a"), tries()])
-    )
+    found = report(fill(tmp_path / "router.db", [tries("a", "a", "b"), tries("a"), tries("b", "a", "a", "a"), tries()]))
     assert (found.attempts.total, found.attempts.failed) == (8, 5)
     assert (found.attempts.retries, found.attempts.fallbacks) == (3, 2)
 

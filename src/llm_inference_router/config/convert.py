@@ -158,9 +158,6 @@ class _Walker:
             literals = [part for part in parts if isinstance(part, inspect.LiteralType)]
             if any(node.text in part.values for part in literals):
                 return node.text
-            others = [part for part in parts if _scalar_reader(part) and part not in literals]
-            if others:
-                return self.value(node, others[0], path)
         return self._wrong(kind, path, _needs(kind, node))
 
     def _tagged(self, node: Mapping, structs: list[inspect.StructType], path: Path) -> Any:

@@ -20,7 +20,10 @@ from llm_inference_router.money import to_usd
 from llm_inference_router.types import Model
 
 _RESAMPLES = 2000
-NOTE = "Simulated models: answers, quality, speed and prices are assumptions; routing, HTTP and records are real."
+NOTE = (
+    "Simulated models: answers, quality, speed and prices are assumptions;"
+    " routing, HTTP and records are real."
+)
 
 
 def figures(
@@ -102,7 +105,7 @@ def _simple(
 def _references(
     done: Sequence[Answered], rows: Mapping[str, Mapping[str, Any]], models: Sequence[Model]
 ) -> list[dict[str, Any]]:
-    """Spend and share of good answers: routed, the same mix by chance, the best mix at this spend, each alone.
+    """Spend and share of good answers: routed, the same mix by chance, the best such mix, each alone.
 
     A mix by chance counts with its expected values.
     """
@@ -155,7 +158,7 @@ def _mix(alone: Sequence[_Served], shares: Sequence[float]) -> _Served:
 
 
 def _best_mix(alone: Sequence[_Served], spend: float) -> _Served:
-    """The best mix by chance of two models that costs at most `spend`: the convex hull of the single models."""
+    """The best mix by chance of two models for at most `spend`: the convex hull of the single ones."""
     mixes = [min(alone, key=lambda one: one.spend)]
     for less in alone:
         for more in alone:

@@ -23,14 +23,14 @@ def show(console: Console, figures: Mapping[str, Any], url: str) -> None:
     )
     console.print(
         f"[bold]Simple requests[/bold] ({_SIMULATED}, {simple['requests']} of {figures['requests']}):"
-        f" {_percent(simple['local_share'])} stayed local, {_percent(simple['large_share'])} went to the large"
-        f" model; {_percent(simple['under_one_second'])} were answered in full under one second,"
+        f" {_percent(simple['local_share'])} stayed local, {_percent(simple['large_share'])} went to the"
+        f" large model; {_percent(simple['under_one_second'])} were answered in full under one second,"
         f" {_p(simple['total_ms'])}."
         f" Greetings on the large model: {simple['greetings_on_large']} of {simple['greetings']}."
     )
     console.print(
-        f"[bold]Router[/bold]: {figures['requests']} requests in {figures['seconds']} s, {figures['errors']} errors;"
-        f" its own share of the time (measured, not simulated): {_p(figures['overhead_ms'])}."
+        f"[bold]Router[/bold]: {figures['requests']} requests in {figures['seconds']} s, {figures['errors']}"
+        f" errors; its own share of the time (measured, not simulated): {_p(figures['overhead_ms'])}."
     )
     for error in figures["first_errors"]:
         console.print(f"[red]failed:[/red] {escape(error)}")

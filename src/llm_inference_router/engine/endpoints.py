@@ -79,9 +79,7 @@ class Endpoints:
 
     def resting(self, now: float) -> frozenset[str]:
         """Models of which no endpoint may be tried now."""
-        return frozenset(
-            m.name for m in self._models if not any(self._states[e.id].permits(now) for e in m.endpoints)
-        )
+        return frozenset(m.name for m in self._models if not any(self._states[e.id].permits(now) for e in m.endpoints))
 
     def rests_for(self, models: Sequence[str], now: float) -> float:
         """Seconds until the first endpoint of these models may be tried again."""

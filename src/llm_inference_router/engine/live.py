@@ -26,4 +26,3 @@ class LiveFigures:
 
     def figures(self) -> Mapping[str, Live]:
         return dict(self._figures)
-

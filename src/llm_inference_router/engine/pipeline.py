@@ -13,18 +13,22 @@ from llm_inference_router.engine.dispatch import Dispatch
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.trace import Trace
+from llm_inference_router.errors import Draining
 from llm_inference_router.money import to_usd
 from llm_inference_router.routing.explain import explain
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.types import ChatRequest, Content, Decision, Record
 
+CLIENT_LEFT = "client left"  # the word with which the server cancels an answer that nobody waits for
 _CLIENT_LEFT = 499  # nginx's word for it; never sent
 
 
 class Pipeline:
     """Answers one request. `explained` adds the decision to the answer's last JSON."""
 
-    def __init__(self, runtime: Runtime, request: ChatRequest, decision: Decision, *, arrived: float, explained: bool) -> None:
+    def __init__(
+        self, runtime: Runtime, request: ChatRequest, decision: Decision, *, arrived: float, explained: bool
+    ) -> None:
         self._runtime = runtime
         self._request = request
         self._explained = explained
@@ -34,15 +38,22 @@ class Pipeline:
     async def answer(self, sink: Sink) -> None:
         """Raises the RouterError to render when no model could answer; by then it is recorded.
 
-        A client that leaves raises asyncio.CancelledError or ClientStalled through here, recorded as well.
+        A client that leaves, and a drain that is over, raise asyncio.CancelledError or ClientStalled through here,
+        recorded as well.
         """
         runtime = self._runtime
         keep = runtime.keeps_content(self.trace.decision.route)
         dispatch = Dispatch(runtime, self._request, self.trace, sink, keep)
         try:
             fault = await dispatch.run()
-        except (asyncio.CancelledError, ClientStalled):
-            runtime.spawn(self._record(dispatch, _CLIENT_LEFT, "client_left"))
+        except ClientStalled:
+            runtime.spawn(self._record(dispatch, _CLIENT_LEFT, "client_stalled"))
+            raise
+        except asyncio.CancelledError as cancelled:
+            if CLIENT_LEFT in cancelled.args:
+                runtime.spawn(self._record(dispatch, _CLIENT_LEFT, "client_left"))
+            else:
+                runtime.spawn(self._record(dispatch, 200 if dispatch.begun else Draining.status, Draining.code))
             raise
         if fault is None:
             await self._complete(dispatch, sink)

@@ -116,7 +116,5 @@ def _kept(route: Route, config: Config) -> bool:
     return config.store.content if route.content is None else route.content
 
 
-def _credentials(
-    config: Config, backends: Mapping[str, Backend]
-) -> dict[str, tuple[tuple[str, str], ...]]:
+def _credentials(config: Config, backends: Mapping[str, Backend]) -> dict[str, tuple[tuple[str, str], ...]]:
     return {m.name: backends[m.name].auth(str(m.api_key)) for m in config.models if m.api_key}

@@ -25,7 +25,15 @@ class Trace:
         self.tries += 1
 
     def tried(
-        self, model: Model, endpoint: Endpoint, fault: Fault | None, usage: Usage | None, *, began: float, ended: float, at: int
+        self,
+        model: Model,
+        endpoint: Endpoint,
+        fault: Fault | None,
+        usage: Usage | None,
+        *,
+        began: float,
+        ended: float,
+        at: int,
     ) -> Attempt:
         """One upstream try is over; `fault` None means it answered."""
         first = self.first_content_at
@@ -63,7 +71,14 @@ class Trace:
         return max(0.0, now - self._arrived - self._upstream_s) * 1000
 
     def record(
-        self, *, status: int, error: str | None, finish_reason: str | None, now: float, at: int, content: Content | None = None
+        self,
+        *,
+        status: int,
+        error: str | None,
+        finish_reason: str | None,
+        now: float,
+        at: int,
+        content: Content | None = None,
     ) -> Record:
         first = self.first_content_at
         outcome = Outcome(
@@ -82,6 +97,7 @@ class Trace:
             ttft_ms=None if first is None else (first - self._arrived) * 1000,
             total_ms=(now - self._arrived) * 1000,
             overhead_ms=self.overhead_ms(now),
+            tier=self.model.tier if self.model else "",
             simulated=bool(self.model and self.model.simulated),
         )
         return Record(self.decision, tuple(self.attempts), outcome, content)

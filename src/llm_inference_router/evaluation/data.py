@@ -181,10 +181,7 @@ def _figures(value: Any, key: str, place: str, problems: list[str]) -> dict[str,
     figures: dict[str, float | None] = {}
     for model, figure in value.items():
         if figure is not None and (
-            isinstance(figure, bool)
-            or not isinstance(figure, int | float)
-            or not math.isfinite(figure)
-            or figure < 0
+            isinstance(figure, bool) or not isinstance(figure, int | float) or not math.isfinite(figure) or figure < 0
         ):
             problems.append(f"{place}: `{key}` of {model!r} is {figure!r}, not a number of at least 0")
         else:

@@ -130,9 +130,7 @@ def fit_tasks(items: Sequence[Labelled]) -> tuple[tuple[float, ...], ...]:
     """Evidence for the eight tasks that words tell, rounded to hundredths; rows are `task.EVIDENCE`."""
     size, labels = len(EVIDENCE), len(LABELS) - 1
     empty = ((0.0,) * labels,) * size
-    x = np.array(
-        [measure(request, view(request), empty).evidence for request in (ask(item.text) for item in items)]
-    )
+    x = np.array([measure(request, view(request), empty).evidence for request in (ask(item.text) for item in items)])
     y = np.array([LABELS.index(item.task) for item in items])
     counts: dict[str, int] = {}
     for item in items:
@@ -162,9 +160,7 @@ def fit_tasks(items: Sequence[Labelled]) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(round(float(v), 2) + 0.0 for v in row) for row in best.x.reshape(size, labels))
 
 
-def fit_complexity(
-    sources: Sequence[Source], anchors: Sequence[Anchor], task: tuple[tuple[float, ...], ...]
-) -> Fitted:
+def fit_complexity(sources: Sequence[Source], anchors: Sequence[Anchor], task: tuple[tuple[float, ...], ...]) -> Fitted:
     """Weights of complexity from the sources and the anchors that are marked for the fit."""
     count = len(FEATURES)
     blocks: list[Floats] = []
@@ -188,15 +184,11 @@ def fit_complexity(
     targets.append(np.array([feature.prior for feature in FEATURES]) * np.sqrt(RIDGE))
     lower = np.array([0.0 if feature.sign > 0 else -BOUND for feature in FEATURES] + [-20.0])
     upper = np.array([0.0 if feature.sign < 0 else BOUND for feature in FEATURES] + [20.0])
-    found = lsq_linear(
-        np.vstack(blocks), np.concatenate(targets), bounds=(lower - 1e-9, upper + 1e-9), tol=1e-12
-    )
+    found = lsq_linear(np.vstack(blocks), np.concatenate(targets), bounds=(lower - 1e-9, upper + 1e-9), tol=1e-12)
     return _fitted(found.x[:-1], float(found.x[-1]), reached, task)
 
 
-def _fitted(
-    weights: Floats, offset: float, reached: Sequence[Floats], task: tuple[tuple[float, ...], ...]
-) -> Fitted:
+def _fitted(weights: Floats, offset: float, reached: Sequence[Floats], task: tuple[tuple[float, ...], ...]) -> Fitted:
     """Splits the linear predictor into parts; a part's 0 and 1 are the ends of what the data and the
     anchors reach."""
     rounded = {feature.name: round(float(w), 3) + 0.0 for feature, w in zip(FEATURES, weights, strict=True)}

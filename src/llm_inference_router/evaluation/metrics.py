@@ -103,9 +103,7 @@ def apgr_interval(
     return Interval(value, float(low), float(high))
 
 
-def shuffled(
-    score: ArrayLike, weak: ArrayLike, strong: ArrayLike, *, draws: int = 200, seed: int = 0
-) -> Interval:
+def shuffled(score: ArrayLike, weak: ArrayLike, strong: ArrayLike, *, draws: int = 200, seed: int = 0) -> Interval:
     """The control: the same scores dealt to the requests at random. Mean APGR of `draws` deals, and their
     95 % range."""
     score_, _ = _checked(score, weak, strong)
@@ -121,3 +119,17 @@ def oracle(weak: ArrayLike, strong: ArrayLike) -> float:
     weak_ = np.asarray(weak, dtype=np.float64)
     strong_ = np.asarray(strong, dtype=np.float64)
     return apgr(strong_ - weak_, weak_, strong_)
+
+
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Spearman's rank correlation, -1..1, with mean ranks for equal values; nan when one of the lists is constant."""
+    ranks = [_mean_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _mean_ranks(values: Floats) -> Floats:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: Floats = (last - (counts - 1) / 2.0)[inverse]
+    return ranks

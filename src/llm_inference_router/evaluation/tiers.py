@@ -25,19 +25,22 @@ _FILE = 300.0  # weight of one file's tier
 _MODEL_SD = 0.6
 
 _MODELS: Mapping[Tier, str] = {
-    "small": "mistralai/mistral-7b-chat mistral-7b-instruct-v0.3 llama-3.1-8b-instruct meta-llama/llama-3.1-8b-instruct "
-    "Meta-Llama-3-8B-Instruct Meta-Llama-3.1-8B-Instruct qwen2.5-7b-instruct Qwen2-7B-Instruct Qwen2.5-7B-Instruct "
-    "gemma-2-9b-it Yi-1.5-9B-Chat Phi-3.5-mini-instruct WizardLM/WizardLM-13B-V1.2",
+    "small": "mistralai/mistral-7b-chat mistral-7b-instruct-v0.3 llama-3.1-8b-instruct "
+    "meta-llama/llama-3.1-8b-instruct Meta-Llama-3-8B-Instruct Meta-Llama-3.1-8B-Instruct "
+    "qwen2.5-7b-instruct Qwen2-7B-Instruct Qwen2.5-7B-Instruct gemma-2-9b-it Yi-1.5-9B-Chat "
+    "Phi-3.5-mini-instruct WizardLM/WizardLM-13B-V1.2",
     "medium": "mistralai/mixtral-8x7b-chat mistralai/Mixtral-8x7B-Instruct-v0.1 zero-one-ai/Yi-34B-Chat "
-    "meta/llama-2-70b-chat gpt-3.5-turbo-1106 gpt-3.5-turbo-0125 claude-instant-v1 Meta-Llama-3-70B-Instruct "
-    "Meta-Llama-3.1-70B-Instruct Athene-70B Qwen2-72B-Instruct Qwen2.5-32B-Instruct Qwen2.5-72B-Instruct "
-    "Yi-1.5-34B-Chat claude-3-haiku-20240307 claude-3-5-haiku-20241022 gemini-1.5-flash gemini-1.5-flash-exp-0827 "
-    "gemma-2-27b-it gpt-4o-mini-2024-07-18 llama-3.1-nemotron-51b-instruct llama-3.3-nemotron-super-49b-v1 "
+    "meta/llama-2-70b-chat gpt-3.5-turbo-1106 gpt-3.5-turbo-0125 claude-instant-v1 "
+    "Meta-Llama-3-70B-Instruct Meta-Llama-3.1-70B-Instruct Athene-70B Qwen2-72B-Instruct "
+    "Qwen2.5-32B-Instruct Qwen2.5-72B-Instruct Yi-1.5-34B-Chat claude-3-haiku-20240307 "
+    "claude-3-5-haiku-20241022 gemini-1.5-flash gemini-1.5-flash-exp-0827 gemma-2-27b-it "
+    "gpt-4o-mini-2024-07-18 llama-3.1-nemotron-51b-instruct llama-3.3-nemotron-super-49b-v1 "
     "google/gemini-2.5-flash",
     "large": "gpt-4-1106-preview gpt-4-0314 gpt-4-turbo-2024-04-09 gpt-4o-2024-05-13 gpt-4o-2024-08-06 "
-    "chatgpt-4o-latest-24-09-07 claude-3-opus-20240229 claude-3-5-sonnet-20240620 claude-3-5-sonnet-20241022 "
-    "gemini-1.5-pro gemini-1.5-pro-exp-0827 Mistral-Large-2 mistralai/mistral-large-2512 "
-    "Llama-3.1-405B-Inst@sambanova grok-2-1212 deepseek-v2.5-0908 google/gemini-2.5-pro",
+    "chatgpt-4o-latest-24-09-07 claude-3-opus-20240229 claude-3-5-sonnet-20240620 "
+    "claude-3-5-sonnet-20241022 gemini-1.5-pro gemini-1.5-pro-exp-0827 Mistral-Large-2 "
+    "mistralai/mistral-large-2512 Llama-3.1-405B-Inst@sambanova grok-2-1212 deepseek-v2.5-0908 "
+    "google/gemini-2.5-pro",
 }
 # Left out on purpose: models made for one job (chatqa, codegemma, code-llama), models that reason at length
 # (o1), and claude-v1 and v2, whose scores are mostly refusals of the format.

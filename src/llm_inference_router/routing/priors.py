@@ -16,18 +16,18 @@ from llm_inference_router.types import Quality, Tier
 # tier -> (slope, intercept), in logits
 QUALITY: Mapping[Tier, tuple[float, float]] = MappingProxyType(
     {
-        "small": (4.60, 3.20),
-        "medium": (3.10, 3.20),
-        "large": (2.20, 3.20),
+        "small": (4.03, 2.98),
+        "medium": (3.14, 2.98),
+        "large": (2.57, 2.98),
     }
 )
 # Standard deviation in logits of one model around its tier's curve, and of the curve when one of the files
 # is left out.
 SPREAD: Mapping[Tier, float] = MappingProxyType(
     {
-        "small": 0.60,
-        "medium": 0.50,
-        "large": 0.40,
+        "small": 0.47,
+        "medium": 0.48,
+        "large": 0.39,
     }
 )
 

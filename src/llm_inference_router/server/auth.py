@@ -68,7 +68,8 @@ def _only_from_this_machine(headers: Mapping[bytes, bytes]) -> None:
     """Without keys, a page in the owner's browser must not reach us: neither by DNS rebinding nor across origins."""
     if _host("//" + headers.get(b"host", b"localhost").decode("latin-1")) not in _LOOPBACK:
         raise Forbidden(
-            "without `server.keys` only requests to localhost are answered; the Host header names another", code="foreign_host"
+            "without `server.keys` only requests to localhost are answered; the Host header names another",
+            code="foreign_host",
         )
     origin = headers.get(b"origin")
     if origin is not None and _host(origin.decode("latin-1")) not in _LOOPBACK:

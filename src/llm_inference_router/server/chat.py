@@ -7,10 +7,10 @@ from typing import Any
 from llm_inference_router.dialects.chat import parse
 from llm_inference_router.engine.deadline import ClientStalled
 from llm_inference_router.engine.judge import judge
-from llm_inference_router.engine.pipeline import Pipeline
+from llm_inference_router.engine.pipeline import CLIENT_LEFT, Pipeline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.trace import Trace
-from llm_inference_router.errors import Busy, Internal, RouterError
+from llm_inference_router.errors import Busy, Draining, Internal, RouterError
 from llm_inference_router.server.auth import Keys
 from llm_inference_router.server.body import Receive, caller, read_body, wishes
 from llm_inference_router.server.reply import Reply, Send
@@ -37,6 +37,9 @@ class ChatCompletions:
             await exchange.fail(error)
         except ClientStalled:
             return  # returning before the answer is complete closes the connection
+        except asyncio.CancelledError:
+            # The drain is over: uvicorn cancels what still runs. What can still be said is said.
+            await exchange.fail(Draining("the router is shutting down"))
         except Exception as error:
             # The last line of defence: a mistake of ours must not show its insides to the client.
             self._runtime.observer.crashed(error)
@@ -84,7 +87,7 @@ async def while_connected(work: Coroutine[Any, Any, None], receive: Receive) -> 
         while (await receive())["type"] != "http.disconnect":
             pass
         left = True
-        task.cancel()
+        task.cancel(CLIENT_LEFT)
 
     def begin() -> None:
         nonlocal watcher

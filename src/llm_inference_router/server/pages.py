@@ -82,7 +82,8 @@ class Pages:
 
     async def dashboard(self, request: Request) -> Response:
         self._grant(request, "admin")
-        html = await asyncio.to_thread(dashboard, self._store.path, self._runtime.catalog)
+        window = request.query_params.get("window", "24h")
+        html = await asyncio.to_thread(dashboard, self._store.path, window, self._runtime.clock.now_ms())
         return Response(html, media_type="text/html")
 
     async def home(self, request: Request) -> Response:

@@ -21,11 +21,12 @@ from llm_inference_router.types import Band, Complexity, Parts
 # The default upper edges of light and medium; a route's policy may set its own.
 BANDS = (0.35, 0.70)
 
+# A feature that was added after the last fit stands at its prior, so that the fit itself can be run.
 _SLICES: tuple[tuple[int, int, tuple[float, ...], float, float], ...] = tuple(
     (
         first := min(i for i, f in enumerate(FEATURES) if f.part == part),
         end := 1 + max(i for i, f in enumerate(FEATURES) if f.part == part),
-        tuple(WEIGHTS[f.name] for f in FEATURES[first:end]),
+        tuple(WEIGHTS.get(f.name, f.prior) for f in FEATURES[first:end]),
         LOW[part],
         SPAN[part],
     )
@@ -43,7 +44,7 @@ def complexity_of(features: Sequence[float]) -> Complexity:
     parts = []
     for first, end, weights, low, span in _SLICES:
         share = (sum(map(mul, weights, features[first:end])) - low) / span
-        share = 0.0 if share < 0.0 else 1.0 if share > 1.0 else share
+        share = max(0.0, min(share, 1.0))
         logit += span * share
         parts.append(share)
     value = 1.0 / (1.0 + math.exp(-logit))

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from llm_inference_router.signals.lexicon import COMMON, INDEX
 from llm_inference_router.signals.reading import Reading
-from llm_inference_router.types import Format, TaskLabel
+from llm_inference_router.types import Format
 
 Part: TypeAlias = Literal["reasoning", "knowledge", "constraints", "context", "output"]
 PARTS: tuple[Part, ...] = ("reasoning", "knowledge", "constraints", "context", "output")
@@ -47,6 +47,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("edit", "reasoning", -1, -0.5),
     Feature("translate", "reasoning", -1, -0.2),
     # structure of the reasoning
+    Feature("brief", "reasoning", -1, -0.8),
     Feature("numbers", "reasoning", 1, 0.3),
     Feature("symbols", "reasoning", 1, 0.4),
     Feature("sentence_length", "reasoning", 1, 0.8),
@@ -88,17 +89,16 @@ FEATURES: tuple[Feature, ...] = (
 )
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
-(_PROVE, _COMPARE, _EXPLAIN, _LOGIC, _STORY, _MATHS, _ADVMATH, _CODE, _ADVCODE, _DESIGN, _GREET, _LOOKUP, _SERVICE, _CLASSIFY,
- _EDIT, _TRANSLATE, _LAW, _MEDICINE, _SCIENCE, _ADVSCIENCE, _FINANCE, _HUMANITIES, _CONSTRAINT, _STEPS) = (
-    INDEX[name]
-    for name in (
-        "prove", "compare", "explain", "logic", "story", "maths", "advmath", "code", "advcode", "design",
-        "greet", "lookup",
-        "service", "classify", "edit", "translate", "law", "medicine", "science", "advscience",
-        "finance", "humanities",
-        "constraint", "steps",
-    )
-)  # fmt: skip
+# How many distinct words of a category bring its feature half way to 1.
+_HALF = {
+    "prove": 2.5, "compare": 3.0, "explain": 2.0, "logic": 5.0, "story": 3.0, "maths": 3.0, "advmath": 2.0,
+    "code": 3.0, "advcode": 2.0, "design": 3.0,
+    "greet": 1.0, "lookup": 3.0,
+    "service": 2.0, "classify": 3.0, "edit": 3.0, "translate": 2.0,
+    "law": 3.0, "medicine": 3.0, "science": 3.0, "advscience": 3.0, "finance": 3.0, "humanities": 3.0,
+    "constraint": 4.0, "steps": 4.0,
+}  # fmt: skip
+_SATURATING = tuple((INDEX[name], half) for name, half in _HALF.items())
 
 
 class Surroundings(Struct, frozen=True):
@@ -124,32 +124,22 @@ def vector(
     `probabilities` are the task's in the order of `task.LABELS`, `tokens_out` the expected length of the
     answer.
     """
-    h = reading.hits
+    hits = reading.hits
     size = reading.size
-    brief = 1.0 / (
-        1.0 + (size / 8.0) ** 2
-    )  # a greeting or a name colours a short ask and is lost in a long one
-    mean_letters, uncommon = _words(reading)
-    symbols = reading.symbols + 2 * reading.commands
+    said = [hits[index] / (hits[index] + half) for index, half in _SATURATING]
+    # A greeting or a question word colours a short ask and is lost in a long one.
+    brief = 1.0 / (1.0 + (size / 8.0) ** 2)
     # The subject of a text that is only to be shortened or sorted matters less than that of a question.
     subject = 1.0 - 0.6 * (probabilities[6] + probabilities[7])
+    enough = size / (size + 8.0)  # of words, for their mean to mean something
+    mean_letters, uncommon = _words(reading)
+    symbols = reading.symbols + 2 * reading.commands
     return [
-        h[_PROVE] / (h[_PROVE] + 2.5),
-        h[_COMPARE] / (h[_COMPARE] + 3.0),
-        h[_EXPLAIN] / (h[_EXPLAIN] + 2.0),
-        h[_LOGIC] / (h[_LOGIC] + 5.0),
-        h[_STORY] / (h[_STORY] + 3.0),
-        h[_MATHS] / (h[_MATHS] + 3.0),
-        h[_ADVMATH] / (h[_ADVMATH] + 2.0),
-        h[_CODE] / (h[_CODE] + 3.0),
-        h[_ADVCODE] / (h[_ADVCODE] + 2.0),
-        h[_DESIGN] / (h[_DESIGN] + 3.0),
-        h[_GREET] / (h[_GREET] + 1.0) * brief,
-        h[_LOOKUP] / (h[_LOOKUP] + 3.0) * brief,
-        h[_SERVICE] / (h[_SERVICE] + 2.0),
-        h[_CLASSIFY] / (h[_CLASSIFY] + 3.0),
-        h[_EDIT] / (h[_EDIT] + 3.0),
-        h[_TRANSLATE] / (h[_TRANSLATE] + 2.0),
+        *said[:10],
+        said[10] * brief,
+        said[11] * brief,
+        *said[12:16],
+        1.0 / (1.0 + (size / 4.0) ** 2),
         reading.numbers / (reading.numbers + 4.0),
         symbols / (symbols + 6.0),
         _clip(size / reading.sentences / 40.0),
@@ -158,18 +148,13 @@ def vector(
         probabilities[3],
         probabilities[4],
         probabilities[0],
-        h[_LAW] / (h[_LAW] + 3.0) * subject,
-        h[_MEDICINE] / (h[_MEDICINE] + 3.0) * subject,
-        h[_SCIENCE] / (h[_SCIENCE] + 3.0) * subject,
-        h[_ADVSCIENCE] / (h[_ADVSCIENCE] + 3.0) * subject,
-        h[_FINANCE] / (h[_FINANCE] + 3.0) * subject,
-        h[_HUMANITIES] / (h[_HUMANITIES] + 3.0) * subject,
-        _clip((mean_letters - 3.5) / 4.0) * size / (size + 8.0),
-        uncommon * size / (size + 8.0),
+        *[share * subject for share in said[16:22]],
+        _clip((mean_letters - 3.5) / 4.0) * enough,
+        uncommon * enough,
         probabilities[7],
         probabilities[6],
-        h[_CONSTRAINT] / (h[_CONSTRAINT] + 4.0),
-        h[_STEPS] / (h[_STEPS] + 4.0),
+        said[22],
+        said[23],
         reading.bullets / (reading.bullets + 4.0),
         1.0 if around.schema else 0.0,
         around.tools / (around.tools + 6.0),
@@ -188,8 +173,7 @@ def vector(
 
 
 def _words(reading: Reading) -> tuple[float, float]:
-    """Mean letters of a word, and the share of words outside the commonest; middling in languages but
-    English."""
+    """Mean letters of a word, and the share of words outside the commonest; middling but in English."""
     words = reading.distinct
     if not words or not reading.size or reading.language not in ("en", "und") or reading.script != "latin":
         return 4.9, 0.5
@@ -200,4 +184,4 @@ _STRUCTURED: dict[Format, float] = {"json": 0.7, "table": 1.0, "code": 0.5, "lis
 
 
 def _clip(value: float) -> float:
-    return 0.0 if value < 0.0 else 1.0 if value > 1.0 else value
+    return max(0.0, min(value, 1.0))

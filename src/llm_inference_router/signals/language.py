@@ -79,10 +79,7 @@ _STOP_WORDS = {
     "cs": "a je se na že to jak co proč kdo kde když není ve pro ahoj děkuji prosím napiš který jsou",
     "ro": "și este nu în cu pe la un o să ce cum cine unde de mulțumesc salut pentru scrie care sunt",
     "fi": "ja on ei se että mikä miten miksi kuka missä hei kiitos kirjoita minun ovat",
-    "id": (
-        "yang dan di dengan untuk ini itu apa bagaimana mengapa siapa saya terima kasih tidak dari adalah "
-        "tulis"
-    ),
+    "id": ("yang dan di dengan untuk ini itu apa bagaimana mengapa siapa saya terima kasih tidak dari adalah tulis"),
     "vi": "và là của có không cho trong một những các được viết bài tôi với như thế nào hãy",
 }
 # Whole numbers, and a fixed order between equals: the result does not depend on the order of a set.

@@ -1,14 +1,17 @@
 """Tokens in and tokens out, estimated without a tokenizer.
 
-Characters per token were measured with the o200k_base vocabulary on prompts of each script, and checked for
-English against the billed tokens that RouterBench's costs imply. A prompt is never read whole: its length
-is known, its make-up is sampled.
+Characters per token were measured with the o200k_base vocabulary on about 980 prompts (Arena-Hard, MT-Bench and
+our own): the estimate is within 4 % in sum for Latin and Cyrillic, and for English 4.0 to 4.1 characters per token
+are what the billed costs of RouterBench (cl100k_base) and ParetoBandit (Gemini) imply. A prompt is never read whole:
+its length is known, its make-up is that of the window.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
+from llm_inference_router.signals.language import Script
 from llm_inference_router.signals.reading import Reading
 from llm_inference_router.signals.words import words
 from llm_inference_router.types import ChatRequest, Format, Message, Quantiles, TaskLabel
@@ -16,18 +19,20 @@ from llm_inference_router.types import ChatRequest, Format, Message, Quantiles, 
 # Characters per token by what the text is made of.
 CHARS_PER_TOKEN: Mapping[str, float] = {
     "latin": 4.4,
-    "accented": 3.6,
+    "accented": 3.8,
     "cyrillic": 3.3,
     "greek": 2.4,
     "hebrew": 2.6,
     "arabic": 2.9,
-    "indic": 2.9,
+    "indic": 3.3,
     "thai": 2.2,
-    "han": 1.3,
+    "han": 1.35,
     "kana": 1.35,
     "hangul": 1.7,
     "none": 2.0,
 }
+_MIXED: frozenset[Script] = frozenset(("han", "kana", "hangul", "thai", "none"))
+_PLAIN = 4.0
 _DENSE = 2.6  # digits, operators and punctuation
 _MESSAGE = 4  # role and separators of one message
 _REQUEST = 3
@@ -48,8 +53,9 @@ def chars_per_token(reading: Reading) -> float:
     if not low:
         return CHARS_PER_TOKEN["latin"]
     letters = CHARS_PER_TOKEN["accented" if script == "latin" and not low.isascii() else script]
-    if script in ("han", "kana", "thai", "indic", "none"):
-        return letters
+    if script in _MIXED:  # code and terms of art stay Latin inside these
+        plain = len(low.encode("ascii", "ignore")) / len(low)
+        return 1.0 / ((1.0 - plain) / letters + plain / _PLAIN)
     # Words keep their ratio, while digits and symbols are cut almost one by one.
     dense = max(0.0, 0.96 - (reading.letters + reading.spaces) / len(low))
     return 1.0 / ((1.0 - dense) / letters + dense / _DENSE)
@@ -88,13 +94,13 @@ def _size(value: Any, depth: int) -> int:
     if depth == 0:
         return 8
     if isinstance(value, dict):
-        return sum(len(str(key)[:80]) + 4 + _size(item, depth - 1) for key, item in list(value.items())[:24])
+        return sum(min(len(key), 80) + 4 + _size(item, depth - 1) for key, item in islice(value.items(), 24))
     if isinstance(value, list):
         return sum(_size(item, depth - 1) + 1 for item in value[:24])
     return 4
 
 
-# --- the answer ---------------------------------------------------------------------------------------------------
+# --- the answer -------------------------------------------------------------------------------------------
 
 # Median tokens of an answer by task. Where the data has them (mathematics, code, choice) they are medians
 # of many models; the others are what current chat models write when nothing limits them.
@@ -102,7 +108,7 @@ _MEDIAN: Mapping[TaskLabel, int] = {
     "chat": 60,
     "question_answering": 180,
     "reasoning": 320,
-    "mathematics": 330,
+    "mathematics": 300,
     "code": 420,
     "writing": 480,
     "extraction": 90,
@@ -110,13 +116,15 @@ _MEDIAN: Mapping[TaskLabel, int] = {
     "agent": 140,
 }
 _BY_FORMAT: Mapping[Format, int] = {
-    "choice": 60,
+    "choice": 150,
     "number": 60,
     "short": 24,
     "json": 110,
     "table": 300,
     "list": 280,
 }
+_TERSE = frozenset(("only", "just"))  # "print only the letter"
+_TERSE_TOKENS = 20
 _SPREAD = 2.4  # p90 over p50 when nothing is asked for in figures
 
 _NUMBER_WORDS = {
@@ -136,9 +144,9 @@ _UNIT_TOKENS = {
 }  # fmt: skip
 _AMOUNT = re.compile(
     r"\b(\d{1,5}|" + "|".join(_NUMBER_WORDS) + r")(?:\s|-)(?:[a-z]{2,12}\s)?"
-    r"(words?|wort|wörter\w*|mots|palabras|parole|palavras|слов\w*|sentences?|satz|sätzen?|phrases?|oraci\w+|frases?|paragraphs?|absätz\w*|"
-    r"pages?|seiten|items?|bullets?|bullet points?|points?|lines?|ideas?|examples?|steps?|questions?|reasons?|characters?|tips?|"
-    r"verses?|stanzas?)\b"
+    r"(words?|wort|wörter\w*|mots|palabras|parole|palavras|слов\w*|sentences?|satz|sätzen?|phrases?|oraci\w+|"
+    r"frases?|paragraphs?|absätz\w*|pages?|seiten|items?|bullets?|bullet points?|points?|lines?|ideas?|"
+    r"examples?|steps?|questions?|reasons?|characters?|tips?|verses?|stanzas?)\b"
     r"|(\d{1,5})\s?(字|词|句)"
 )
 
@@ -179,14 +187,14 @@ def output_tokens(
 
     `depth` (0..1) is how demanding the reasoning is: long chains of it write long answers.
     """
-    amount = (
-        asked_amount(reading.low) if reading.distinct & _UNITS or reading.script in ("han", "kana") else None
-    )
+    amount = asked_amount(reading.low) if reading.distinct & _UNITS or reading.script in ("han", "kana") else None
     if amount is not None:
         middle, spread = max(8.0, amount * 1.05), 1.5
     else:
         middle = sum([_MEDIAN[task] * share for task, share in probabilities.items()])
-        if form in _BY_FORMAT:
+        if form == "choice" and reading.distinct & _TERSE:
+            middle = _TERSE_TOKENS
+        elif form in _BY_FORMAT:
             middle = 0.35 * middle + 0.65 * _BY_FORMAT[form]
         middle *= 0.6 + 0.9 * depth
         spread = _SPREAD

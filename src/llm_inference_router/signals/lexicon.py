@@ -38,12 +38,11 @@ ENGLISH = {
     "classify": (
         "classify classification sentiment label labels category categorize categorise positive negative "
         "neutral toxic spam moderate moderation offensive hateful harassment abusive detect flag tag tags "
-        "extract identify intent entities entity comment review reviews rating appropriate inappropriate "
+        "extract identify intent entities entity mentioned mentions comment review reviews rating appropriate inappropriate "
         "policy violates safe unsafe"
     ),
     "summarise": (
-        "summarize summarise summary summaries tldr tl;dr shorten condense recap gist key highlights "
-        "takeaways bullet"
+        "summarize summarise summary summaries tldr tl;dr shorten condense recap gist key highlights takeaways bullet"
     ),
     "translate": (
         "translate translation french spanish german italian portuguese japanese chinese korean arabic "
@@ -100,10 +99,10 @@ ENGLISH = {
     ),
     "code": (
         "python javascript java typescript html css sql bash shell script code program function method "
-        "class array list lists string strings dictionary tuple tuples loop variable regex api json yaml "
+        "class array string strings dictionary tuple tuples loop variable regex api json yaml "
         "xml csv file database query react node php rust golang kotlin swift c++ c# excel formula pandas "
         "numpy django flask git docker command implement bug debug error compile exception returns "
-        "parameter sort sorted element elements codes programming library package app website button page "
+        "sort sorted codes programming library package app website button "
         "flexbox div linux server console makefile cmake cpp scripts rename dataframe keyerror typeerror "
         "traceback tensorflow postgres postgresql mongodb redis nginx webpack npm dart perl ruby scala "
         "haskell ocaml powershell terminal plugin frontend backend endpoint component iterator pointer "
@@ -219,8 +218,8 @@ def _fold() -> tuple[dict[str, int], dict[str, int]]:
     exact: dict[str, int] = {}
     stems: dict[str, int] = {}
     for table in (ENGLISH, WORLD):
-        for name, words in table.items():
-            for word in words.split():
+        for name, text in table.items():
+            for word in text.split():
                 into, key = (stems, word[:-1]) if word.endswith("*") else (exact, word)
                 into.setdefault(key, INDEX[name])
     return exact, stems

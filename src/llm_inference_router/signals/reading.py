@@ -38,7 +38,7 @@ _FOREIGN_MATHS = ("√", "∑", "∫", "≤", "≥", "∞", "π", "×", "∈", "
 _INLINE_OPTIONS = ("(a)", "(b)", "(c)", "(d)", "(1)", "(2)", "(3)", "(4)")
 _SPACELESS: dict[Script, int] = {"han": 2, "kana": 2, "thai": 4}
 _DENSE: frozenset[Script] = frozenset(("han", "kana", "hangul"))
-_DENSE_WINDOW = 440  # these say in it what 1,000 characters say elsewhere
+_DENSE_WINDOW = 360  # these say in it what 1,000 characters say elsewhere
 _BLANK = re.compile(r"__| _[ .,]")
 
 
@@ -116,9 +116,7 @@ def _lines(low: str) -> tuple[int, int]:
         first, second = start[0], start[1]
         if second in ").:" and first in "abcdefghij":
             options += 1
-        elif (first in "-*•" and second == " ") or (
-            first in "0123456789" and (second in ".)" or start[2] in ".)")
-        ):
+        elif (first in "-*•" and second == " ") or (first in "0123456789" and (second in ".)" or start[2] in ".)")):
             bullets += 1
         elif start == "opt" and "option " in line:
             options += 1

@@ -19,11 +19,12 @@ LABELS: tuple[TaskLabel, ...] = (
 # What a task is told by: the categories of words, then marks of structure; the order of the rows of
 # `weights.TASK`.
 EVIDENCE: tuple[str, ...] = (
-    *CATEGORIES, "always", "tiny", "numbers", "symbols", "codelike", "quoted_code", "options", "blank", "question", "length",
+    *CATEGORIES,
+    "always", "tiny", "numbers", "symbols", "codelike", "quoted_code", "options", "blank", "question",
+    "length",
 )  # fmt: skip
 _LEARNED = len(LABELS) - 1  # agent is told by the tools, not by words
 _CAP = 4.0
-_CATEGORIES = len(CATEGORIES)
 _AGENT, _WORKING = 0.55, 0.85  # its share when tools are offered, and inside a tool loop
 
 
@@ -85,8 +86,10 @@ _WRITE = words(
     "write implement code function script program class fix refactor schreibe écris escribe scrivi "
     "escreva schrijf napisz напиши yaz create build debug query"
 )
-_HOW_MANY = ("how many", "how much", "what is the sum", "what is the value", "calculate", "compute", "wie viele", "combien", "cuánt",
-             "quant", "сколько", "скільки", "kaç", "多少", "いくつ", "몇")  # fmt: skip
+_HOW_MANY = (
+    "how many", "how much", "what is the sum", "what is the value", "calculate", "compute",
+    "wie viele", "combien", "cuánt", "quant", "сколько", "скільки", "kaç", "多少", "いくつ", "몇",
+)  # fmt: skip
 
 
 def format_of(reading: Reading, request: ChatRequest, task: TaskLabel) -> Format:
@@ -94,9 +97,7 @@ def format_of(reading: Reading, request: ChatRequest, task: TaskLabel) -> Format
     if request.response_format != "text":
         return "json"
     words = reading.distinct
-    if reading.options >= 3 or (
-        reading.options == 2 and ("option" in words or "choice" in words or "answer" in words)
-    ):
+    if reading.options >= 3 or (reading.options == 2 and ("option" in words or "choice" in words or "answer" in words)):
         return "choice"
     if words & _JSON and task != "code":
         return "json"

@@ -124,9 +124,7 @@ def _read(connection: sqlite3.Connection, since_ms: int, until_ms: int | None) -
     window = (floor_id(since_ms), floor_id(_FOREVER) if until_ms is None else floor_id(until_ms))
     reading = _Reading(connection, window)
     (everything,) = reading.groups("''") or (_EMPTY,)
-    first, last = connection.execute(
-        f"SELECT min(at), max(at) FROM outcomes WHERE {_WINDOW}", window
-    ).fetchone()
+    first, last = connection.execute(f"SELECT min(at), max(at) FROM outcomes WHERE {_WINDOW}", window).fetchone()
     return Report(
         since_ms=since_ms,
         until_ms=until_ms,
@@ -157,9 +155,7 @@ class _Reading:
     def __init__(self, connection: sqlite3.Connection, window: tuple[str, str]) -> None:
         self._connection = connection
         self._window = window
-        self._requests = connection.execute(
-            f"SELECT count(*) FROM outcomes WHERE {_WINDOW}", window
-        ).fetchone()[0]
+        self._requests = connection.execute(f"SELECT count(*) FROM outcomes WHERE {_WINDOW}", window).fetchone()[0]
 
     def groups(self, by: str) -> tuple[Group, ...]:
         """The groups of one dimension (a column, or a constant for all in one), the largest first."""
@@ -197,8 +193,7 @@ class _Reading:
 
     def counts(self, column: str) -> tuple[Count, ...]:
         found = self._connection.execute(
-            f"SELECT {column}, count(*) FROM decisions WHERE id >= ? AND id < ? "
-            "GROUP BY 1 ORDER BY 2 DESC, 1",
+            f"SELECT {column}, count(*) FROM decisions WHERE id >= ? AND id < ? GROUP BY 1 ORDER BY 2 DESC, 1",
             self._window,
         )
         return tuple(Count(name, requests) for name, requests in found)

@@ -61,9 +61,7 @@ def path_of(url: str) -> Path:
         raise ConfigError([f"store.url: {url!r} is not sqlite:///file.db or sqlite:////folder/file.db"])
     name = url.removeprefix("sqlite:///")
     if not name or name.startswith((":memory:", "file:")) or "mode=memory" in name:
-        raise ConfigError(
-            [f"store.url: {url!r} names no file; a database in memory would lose what was acknowledged"]
-        )
+        raise ConfigError([f"store.url: {url!r} names no file; a database in memory would lose what was acknowledged"])
     if "?" in name or "#" in name:
         raise ConfigError([f"store.url: {url!r} has parameters after the file name; none are read"])
     return Path(name)
@@ -156,9 +154,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = int(
-            connection.execute("PRAGMA user_version").fetchone()[0]
-        )  # another process may have been faster
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])  # another process may have been faster
         for number, statements in enumerate(STEPS[found:], start=found + 1):
             for statement in statements:
                 connection.execute(statement)

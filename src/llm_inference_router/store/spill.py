@@ -86,9 +86,7 @@ class Spill:
         data = os.pread(self._descriptor, min(limit, self._size - offset), offset)
         end = data.rfind(b"\n")
         while end < 0 and offset + len(data) < self._size:  # one line is longer than the limit
-            data += os.pread(
-                self._descriptor, min(_CHUNK, self._size - offset - len(data)), offset + len(data)
-            )
+            data += os.pread(self._descriptor, min(_CHUNK, self._size - offset - len(data)), offset + len(data))
             end = data.rfind(b"\n")
         return data[:end].split(b"\n") if end >= 0 else [], offset + end + 1
 

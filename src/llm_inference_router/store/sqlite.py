@@ -282,10 +282,7 @@ class SqliteStore:
             lines, offset = self._spill.read(offset)
             for line in lines:
                 with suppress(msgspec.DecodeError):  # the writer may cut the file under us
-                    if (
-                        needle in line
-                        and (record := msgspec.json.decode(line))["decision"]["id"] == decision_id
-                    ):
+                    if needle in line and (record := msgspec.json.decode(line))["decision"]["id"] == decision_id:
                         return dict(record)
         return None
 

@@ -23,9 +23,7 @@ from llm_inference_router.store.schema import floor_id, open_writer
 from llm_inference_router.store.spill import Spill
 from llm_inference_router.types import Record
 
-RETRY_S = (
-    0.05  # how often a database that failed is tried again, and how long quiet must last for a checkpoint
-)
+RETRY_S = 0.05  # how often a database that failed is tried again, and how long quiet must last for a checkpoint
 _CHECK_FILE_S = 1.0
 _QUIET_FRAMES = 1000  # estimated pages in the log from which a quiet moment is used for a checkpoint
 _FULL_FRAMES = 4000  # from which it is made in any case
@@ -194,7 +192,8 @@ class Writer:
     def _commit(self, batch: Batch) -> None:
         try:
             batch.refused = self._write(batch.rows)
-            self._skip(batch)
+            if not batch.refused:  # else the spill is read back, so that what was refused is set aside
+                self._skip(batch)
         except sqlite3.Error as error:
             batch.error = self._fail(error)
         batch.finished = True

@@ -28,7 +28,9 @@ class Metrics:
         self.tokens = counter("tokens_total", "Tokens: input, cached_input, output, reasoning.", "model", "kind")
         self.cost = counter("cost_usd_total", "Money spent, USD.", "route", "model")
         self.baseline_cost = counter(
-            "baseline_cost_usd_total", "What the same requests would have cost on the route's strongest model, USD.", "route"
+            "baseline_cost_usd_total",
+            "What the same requests would have cost on the route's strongest model, USD.",
+            "route",
         )
         self.attempts = counter("attempts_total", "Upstream tries, by outcome.", "model", "endpoint", "outcome")
         self.retries = counter("retries_total", "Tries of a model after its first.", "model", "cause")
@@ -36,7 +38,9 @@ class Metrics:
         self.breaker_state = gauge("breaker_state", "0 closed, 1 half open, 2 open.", "endpoint")
         self.inflight = gauge("inflight", "Requests running on a model.", "model")
         self.dropped = counter("records_dropped_total", "Records that could neither be committed nor spilled.")
-        self.spilled = counter("records_spilled_total", "Records kept in the spill file because the database was not writable.")
+        self.spilled = counter(
+            "records_spilled_total", "Records kept in the spill file because the database was not writable."
+        )
         self.closed = counter("connections_closed_total", "Connections closed by a limit of ours.", "cause")
         self.decision_seconds = self._histogram("decision_seconds", "Signals and decision.", _FAST)
         self.overhead_seconds = self._histogram("overhead_seconds", "Time spent in the router, not upstream.", _FAST)

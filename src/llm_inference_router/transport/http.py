@@ -32,7 +32,9 @@ class Origin(Struct, frozen=True):
 class HttpTransport:
     """One pool for all upstreams. `credentials` are the headers sent to a model's endpoints."""
 
-    def __init__(self, credentials: Mapping[str, tuple[tuple[str, str], ...]], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, credentials: Mapping[str, tuple[tuple[str, str], ...]], tls: ssl.SSLContext | None = None
+    ) -> None:
         self._credentials = credentials
         self._tls = tls
         self._heads: dict[tuple[str, str, str, str, tuple[tuple[str, str], ...]], tuple[Origin, bytes]] = {}

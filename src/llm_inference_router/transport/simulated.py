@@ -31,9 +31,7 @@ class SimulatedTransport:
     `tick_s` is the least time between two wakes of one stream, in seconds.
     """
 
-    def __init__(
-        self, *, seed: int = 0, speed: float = 1.0, error_rate: float = 0.0, tick_s: float = 0.025
-    ) -> None:
+    def __init__(self, *, seed: int = 0, speed: float = 1.0, error_rate: float = 0.0, tick_s: float = 0.025) -> None:
         if speed <= 0 or not 0 <= error_rate <= 1 or tick_s < 0:
             raise ValueError("speed is above 0, error_rate is within 0..1, tick_s is not negative")
         self._seed = seed
@@ -86,9 +84,7 @@ class SimulatedTransport:
 
     def _failed(self) -> "Whole":
         if self._faults.below(2):
-            return Whole(
-                500, _JSON, simulated_wire.error("simulated failure", type="server_error", code=None)
-            )
+            return Whole(500, _JSON, simulated_wire.error("simulated failure", type="server_error", code=None))
         limited = simulated_wire.error("simulated rate limit", type="requests", code="rate_limit_exceeded")
         return Whole(429, {**_JSON, "retry-after": "1"}, limited)
 
@@ -133,9 +129,7 @@ class Stream:
         async for chunk in self.chunks():
             parts += chunk
             if len(parts) > limit:
-                raise TransportFault(
-                    Fault("malformed", f"the answer is longer than {limit} bytes", self.status)
-                )
+                raise TransportFault(Fault("malformed", f"the answer is longer than {limit} bytes", self.status))
         return bytes(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:

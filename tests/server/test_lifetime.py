@@ -1,0 +1,232 @@
+"""Clients that leave, processes that are killed, routers that are asked to stop."""
+
+import os
+import signal
+import socket
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.serving.router import Router, config, events, serving, start
+from tests.serving.upstream import Upstream, answers, drips, sends, upstream
+
+
+def open_request(router: Router, stream: bool, model: str = "auto") -> socket.socket:
+    body = b'{"model":"%s","stream":%s,"messages":[{"role":"user","content":"hi"}]}' % (
+        model.encode(),
+        b"true" if stream else b"false",
+    )
+    connection = socket.create_connection(("127.0.0.1", router.port), timeout=15)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body)
+    connection.sendall(head + body)
+    return connection
+
+
+def wait_until(what: str, condition: "object", seconds: float = 10.0) -> None:
+    assert callable(condition)
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"never happened: {what}"
+        time.sleep(0.01)
+
+
+def outcomes(router: Router) -> list[tuple[int, str | None]]:
+    with closing(sqlite3.connect(router.database)) as database:
+        return database.execute("SELECT status, error FROM outcomes").fetchall()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("behaviour", ["before the head", "in the middle"])
+def test_a_client_that_leaves_frees_the_upstream_within_a_second(tmp_path: Path, stream: bool, behaviour: str) -> None:
+    silent = sends(b"", then="hang")
+    middle = drips(0.05) if stream else sends(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", then="hang")
+    limits = "{connect: 1s, first_token: 30s, idle: 30s, total: 60s}"
+    with (
+        upstream(one=silent if behaviour == "before the head" else middle) as backend,
+        serving(tmp_path, config(backend.url, "one", timeouts=limits)) as router,
+    ):
+        connection = open_request(router, stream)
+        wait_until("the upstream was asked", lambda: bool(backend.requests))
+        time.sleep(0.3)
+        left_at = time.monotonic()
+        connection.close()
+        [request] = backend.requests
+        wait_until("the upstream was let go", request.gone.is_set)
+        assert time.monotonic() - left_at < 1.0
+        wait_until("the outcome was recorded", lambda: outcomes(router) == [(499, "client_left")])
+        assert router.ask("/livez").status == 200
+
+
+def test_a_client_that_leaves_is_billed_for_what_it_used(tmp_path: Path) -> None:
+    with upstream(one=drips(0.02)) as backend, serving(tmp_path, config(backend.url, "zero", "one")) as router:
+        connection = open_request(router, stream=True, model="one")
+        while b"w5 " not in connection.recv(65536):
+            pass
+        connection.close()
+        wait_until("the outcome was recorded", lambda: bool(outcomes(router)))
+        with closing(sqlite3.connect(router.database)) as database:
+            [(cost, source)] = database.execute("SELECT cost, usage_source FROM outcomes")
+        assert cost > 0
+        assert source == "estimated"
+
+
+def test_sigterm_lets_running_answers_finish_and_ends_with_zero(tmp_path: Path) -> None:
+    with upstream(one=drips(0.1, times=15)) as backend, serving(tmp_path, config(backend.url, "one")) as router:
+        with closing(open_request(router, stream=True)) as connection:
+            while b"w1 " not in connection.recv(65536):
+                pass
+            router.process.send_signal(signal.SIGTERM)
+            seen = b""
+            while part := connection.recv(65536):
+                seen += part
+        assert b"w14 " in seen
+        assert b"[DONE]" in seen
+        assert router.process.wait(10) == 0
+        assert outcomes(router) == [(200, None)]
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", router.port), timeout=1)
+
+
+def test_sigterm_cuts_what_does_not_finish_within_the_drain_and_says_so(tmp_path: Path) -> None:
+    text = config("URL", "one", extra="server: {drain: 1s}")
+    with upstream(one=drips(0.05)) as backend, serving(tmp_path, text.replace("URL", backend.url)) as router:
+        with closing(open_request(router, stream=True)) as connection:
+            connection.recv(1000)
+            began = time.monotonic()
+            router.process.send_signal(signal.SIGTERM)
+            seen = b""
+            while part := connection.recv(65536):
+                seen += part
+        assert b'"shutting_down"' in seen
+        assert b"[DONE]" not in seen
+        assert router.process.wait(10) == 0
+        assert time.monotonic() - began < 6
+        assert "Traceback" not in router.log()
+        assert outcomes(router) == [(200, "shutting_down")]
+
+
+class Load(threading.Thread):
+    """Asks without pause until the router dies; `answered` are the decisions whose last byte arrived."""
+
+    def __init__(self, router: Router, stream: bool) -> None:
+        super().__init__(daemon=True)
+        self.router = router
+        self.stream = stream
+        self.answered: list[str] = []
+
+    def run(self) -> None:
+        while True:
+            try:
+                answer = self.router.chat(stream=self.stream)
+                complete = events(answer)[-1] == "[DONE]" if self.stream else bool(answer.json())
+            except (OSError, ValueError, IndexError):
+                return
+            if complete:
+                self.answered.append(answer.headers["x-router-decision-id"])
+
+
+def test_kill_9_under_load_loses_no_answered_record(tmp_path: Path) -> None:
+    """Several rounds on one database: what was answered in full is in it after every kill, once."""
+    answered: list[str] = []
+    with upstream(one=answers()) as backend:
+        for round_number in range(5):
+            router = start(tmp_path, config(backend.url, "one"))
+            loads = [Load(router, stream=bool(i % 2)) for i in range(6)]
+            for load in loads:
+                load.start()
+            time.sleep(0.4 + 0.13 * round_number)
+            os.kill(router.process.pid, signal.SIGKILL)
+            router.process.wait()
+            for load in loads:
+                load.join(10)
+                answered += load.answered
+        with serving(tmp_path, config(backend.url, "one")) as router:
+            wait_until(
+                "spilled records were taken in",
+                lambda: (
+                    not (tmp_path / "router.db.spill").exists() or not (tmp_path / "router.db.spill").stat().st_size
+                ),
+            )
+            assert router.stop() == 0
+    with closing(sqlite3.connect(tmp_path / "router.db")) as database:
+        kept = [row[0] for row in database.execute("SELECT decision_id FROM outcomes")]
+        decisions = {row[0] for row in database.execute("SELECT id FROM decisions")}
+    assert len(answered) > 100
+    assert len(kept) == len(set(kept))
+    assert set(answered) <= set(kept)
+    assert set(kept) <= decisions
+
+
+def test_the_database_may_be_locked_for_seconds_and_answers_go_on(tmp_path: Path) -> None:
+    with upstream(one=answers()) as backend, serving(tmp_path, config(backend.url, "one")) as router:
+        names = [router.chat().headers["x-router-decision-id"]]
+        with closing(sqlite3.connect(router.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            names += [router.chat().headers["x-router-decision-id"] for _ in range(5)]
+            assert router.ask("/readyz").json()["status"] == "degraded"
+            other.execute("ROLLBACK")
+
+        def all_kept() -> bool:
+            with closing(sqlite3.connect(router.database)) as database:
+                kept = {row[0] for row in database.execute("SELECT decision_id FROM outcomes")}
+            return kept == set(names)
+
+        wait_until("all records are in the database", all_kept)
+
+
+def test_a_dead_model_rests_and_comes_back(tmp_path: Path) -> None:
+    text = config("URL", "one", "two").replace("breaker: none", "breaker: {failures: 2, window: 30s, open: 1s}")
+    with (
+        upstream(one=sends(b"", then="close")) as backend,
+        serving(tmp_path, text.replace("URL", backend.url)) as router,
+    ):
+        for _ in range(3):
+            assert router.chat().headers["x-router-model"] == "two"
+        asked = len(backend.asked("one"))
+        assert router.chat().headers["x-router-reason"] == "policy:fixed"
+        assert len(backend.asked("one")) == asked, "a resting endpoint is left alone"
+        troubles = router.ask("/readyz").json()["troubles"]
+        assert any("one" in trouble for trouble in troubles)
+        backend.behaviours["one"] = answers()
+        wait_until("one answers again", lambda: router.chat().headers["x-router-model"] == "one")
+
+
+def test_limits_on_running_requests(tmp_path: Path) -> None:
+    text = config("URL", "one", extra="server: {max_requests: 2}")
+    with upstream(one=answers(after=1.0)) as backend, serving(tmp_path, text.replace("URL", backend.url)) as router:
+        running = [open_request(router, stream=True) for _ in range(2)]
+        wait_until("both run", lambda: len(backend.requests) == 2)
+        refused = router.chat()
+        assert refused.status == 429
+        assert refused.json()["error"]["code"] == "overloaded"
+        assert refused.headers["retry-after"]
+        for connection in running:
+            connection.close()
+
+
+def test_a_silent_local_server_is_noticed_by_its_probe(tmp_path: Path) -> None:
+    text = config("http://127.0.0.1:1/v1", "one", "two").replace("health: none", "health: {every: 1s}", 1)
+    text = text.replace("breaker: none", "breaker: {failures: 5, window: 30s, open: 10s}")
+    with upstream() as backend:
+        second = text.replace("http://127.0.0.1:1/v1", backend.url).replace(backend.url, "http://127.0.0.1:1/v1", 1)
+        with serving(tmp_path, second) as router:
+            wait_until("the probe failed", lambda: router.ask("/readyz").json()["status"] == "degraded")
+            answer = router.chat()
+            assert answer.headers["x-router-model"] == "two"
+            assert answer.headers["x-router-attempts"] == "1"
+
+
+def test_upstream_sees_one_request_for_each_answer(tmp_path: Path) -> None:
+    with upstream(one=answers()) as backend, serving(tmp_path, config(backend.url, "one")) as router:
+        for number in range(20):
+            router.chat(stream=bool(number % 2))
+        assert_pooled(backend)
+
+
+def assert_pooled(backend: Upstream) -> None:
+    assert len(backend.requests) == 20
+    assert backend.connections <= 3, "connections are used again"
