@@ -280,6 +280,7 @@ def test_a_json_object_is_marked_inside() -> None:
 # --- on the wire --------------------------------------------------------------------------------------------
 
 BODIES = [asked("Tell me about tides."), asked("Weather in Oslo?", tools=[WEATHER]), asked("Hello", n=3)]
+PROBABLE = asked("Tell me about tides.", logprobs=True, top_logprobs=2)
 
 
 @pytest.mark.parametrize("body", BODIES, ids=["text", "tool", "three"])
@@ -305,6 +306,24 @@ def test_whole_and_streamed_answers_say_the_same_to_the_official_types(
     assert (chunks[-1].usage == whole.usage) is include_usage
     for last in (whole, chunks[-1]):
         assert (last.model_extra or {})["simulated"] == imagined.marks
+
+
+def test_every_token_has_a_log_probability_when_asked() -> None:
+    imagined = answer(PROBABLE)
+    whole = ChatCompletion.model_validate_json(simulated_wire.whole(imagined, id="chatcmpl-1", created=1))
+    probable = whole.choices[0].logprobs
+    assert probable is not None
+    assert probable.content is not None
+    assert [token.token for token in probable.content] == list(imagined.choices[0].pieces)
+    assert all(token.logprob < 0 and len(token.top_logprobs) == 1 for token in probable.content)
+    streamed = [
+        token.token
+        for chunk in chunks_of(frames(imagined, include_usage=True))
+        for choice in chunk.choices
+        if choice.logprobs
+        for token in choice.logprobs.content or []
+    ]
+    assert streamed == [token.token for token in probable.content]
 
 
 @pytest.mark.parametrize("body", BODIES, ids=["text", "tool", "three"])

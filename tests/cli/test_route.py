@@ -104,9 +104,7 @@ def test_a_file_of_lines_gives_one_record_a_line(config: str, tmp_path: Path) ->
 
 def test_a_request_that_cannot_be_decided_is_named_and_the_others_go_on(config: str, tmp_path: Path) -> None:
     file = tmp_path / "many.jsonl"
-    file.write_text(
-        '{"prompt": "hello", "model": "nobody"}\n{"prompt": "hello"}\n{"prompt": 5}\n', encoding="utf-8"
-    )
+    file.write_text('{"prompt": "hello", "model": "nobody"}\n{"prompt": "hello"}\n{"prompt": 5}\n', encoding="utf-8")
     result = run(f"@{file}", "-c", config, "--json")
     assert result.exit_code == 1
     first, second, third = map(json.loads, result.stdout.splitlines())
@@ -174,9 +172,7 @@ def test_without_a_config_the_built_in_models_decide(tmp_path: Path, monkeypatch
     assert record["route"] == "auto"
 
 
-def test_the_folders_own_config_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str
-) -> None:
+def test_the_folders_own_config_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str) -> None:
     monkeypatch.chdir(Path(config).parent)
     (record,) = records(run("hello", "--json"))
     assert record["rule"] == "hello"

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 from openai import OpenAI
-
 from tests.serving.router import Router, serving
 from tests.serving.upstream import Upstream, upstream
 
@@ -19,9 +18,9 @@ BACKENDS = {
     "claude": "anthropic",
 }
 _MODEL = (
-    "  - {{name: {name}, backend: {backend}, endpoints: [{{url: '{url}'}}], upstream_model: {name}-upstream, tier: small, "
-    "location: local, context: 32768, max_output: 4096, price: {{input: 1, output: 2}}, health: none, breaker: none, "
-    "capabilities: [tools, parallel_tools, json_schema, vision, logprobs, reasoning], "
+    "  - {{name: {name}, backend: {backend}, endpoints: [{{url: '{url}'}}], upstream_model: {name}-upstream, "
+    "tier: small, location: local, context: 32768, max_output: 4096, price: {{input: 1, output: 2}}, "
+    "capabilities: [tools, parallel_tools, json_schema, vision, logprobs, reasoning], health: none, breaker: none, "
     "timeouts: {{connect: 500ms, first_token: 5s, idle: 5s, total: 20s}}}}"
 )
 _RULE = "  - {{name: {name}, when: {{tags: {{server: {name}}}}}, use: {{models: [{name}]}}}}"

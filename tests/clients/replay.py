@@ -1,4 +1,4 @@
-"""Recorded exchanges over HTTP: a behaviour that gives a trace's answer, and the trace's request as the client's arguments."""
+"""Recorded exchanges over HTTP: a trace's answer as a behaviour, and its request as the client's arguments."""
 
 import asyncio
 import inspect
@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from openai.resources.chat.completions import Completions
-
 from tests.serving.upstream import Behaviour, Request, chunked
 from tests.traces.read import Trace
 
@@ -37,7 +36,7 @@ def replays(exchange: Trace) -> Behaviour:
 
 
 def arguments(exchange: Trace, **changes: Any) -> dict[str, Any]:
-    """The trace's request for `chat.completions.create`: route `auto`, what the client does not know as `extra_body`."""
+    """The trace's request for `create`, to route `auto`; what the client does not know goes as `extra_body`."""
     body: dict[str, Any] = orjson.loads(exchange.request) | {"model": "auto"} | changes
     if exchange.id in _REFUSED:
         body["messages"] = [{"role": "user", "content": "hi"}]
@@ -55,7 +54,7 @@ def upstream_answers(exchange: Trace) -> list[dict[str, Any]]:
 
 
 def said(answers: list[dict[str, Any]]) -> dict[tuple[int, str], str]:
-    """What was generated: by choice, and by kind (content, reasoning, refusal, tool calls), joined as clients join it."""
+    """What was generated, joined as clients join it: by choice, and by kind (content, reasoning, tool calls)."""
     total: dict[tuple[int, str], str] = {}
 
     def add(choice: int, kind: str, text: Any) -> None:

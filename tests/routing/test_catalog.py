@@ -26,9 +26,7 @@ def route(*models: str) -> schema.Route:
         ((model("one"), model("two")), "one"),
     ],
 )
-def test_the_strongest_is_the_dearest_of_the_highest_tier(
-    models: tuple[schema.ModelConfig, ...], best: str
-) -> None:
+def test_the_strongest_is_the_dearest_of_the_highest_tier(models: tuple[schema.ModelConfig, ...], best: str) -> None:
     assert strongest(models).name == best  # type: ignore[arg-type]
 
 
@@ -48,9 +46,7 @@ def test_a_route_has_its_models_rules_and_baseline() -> None:
 
 
 def test_names_are_routes_then_models_and_a_route_shadows_a_model() -> None:
-    catalog = snapshot(
-        (SMALL, LARGE), routes={"auto": route("small"), "large": route("small", "large")}
-    ).catalog
+    catalog = snapshot((SMALL, LARGE), routes={"auto": route("small"), "large": route("small", "large")}).catalog
     assert catalog.visible(None) == ("auto", "large", "small")
     assert not catalog.choices["large"].pinned
     assert catalog.choices["small"].pinned

@@ -10,6 +10,7 @@ from tests.routing.build import asks, model, models, policies, signals, snapshot
 from llm_inference_router.config import schema
 from llm_inference_router.errors import RouterError
 from llm_inference_router.money import from_usd
+from llm_inference_router.routing import priors
 from llm_inference_router.routing.ask import Ask
 from llm_inference_router.routing.counterfactuals import Flip, counterfactuals, flips
 from llm_inference_router.routing.decide import Snapshot, decide
@@ -21,6 +22,9 @@ THREE = (
     model("medium", "medium", price=Price(150_000, 600_000)),
     model("large", "large", price=Price(10_000_000, 30_000_000)),
 )
+_SMALL, _MEDIUM, _LARGE = (priors.quality(one.tier, 0.5).mean for one in THREE)
+# A bar that medium reaches and small does not, whatever the priors are.
+BETWEEN = round((_SMALL + _MEDIUM) / 2 / _LARGE, 2)
 
 
 def changed(asked: Ask, known: Snapshot, policy: schema.PolicyConfig, flip: Flip) -> Decision:
@@ -100,14 +104,12 @@ def test_nothing_nearer_than_the_named_bar_flips(
 
 
 def test_a_bar_flips_upwards_to_the_better_and_downwards_to_the_cheaper() -> None:
-    decision = decide(
-        an_ask(measured=signals(complexity=0.6)), snapshot(THREE, policy=schema.CheapestAboveBar(bar=0.8))
-    )
+    decision = decide(an_ask(quality=BETWEEN), snapshot(THREE))
     assert decision.chosen == "medium"
     up, down = (flip for flip in flips(decision) if flip.knob == "bar")
     assert (up.model, down.model) == ("large", "small")
-    assert down.new < 0.8 < up.new
-    assert f"bar 0.80 -> {up.new:.2f}: large" in counterfactuals(decision)
+    assert down.new < BETWEEN < up.new
+    assert f"bar {BETWEEN:.2f} -> {up.new:.2f}: large" in counterfactuals(decision)
 
 
 def test_complexity_flips_at_the_bands_edges() -> None:
@@ -125,9 +127,7 @@ def test_utility_flips_with_its_weights() -> None:
 
 
 def test_the_cost_of_the_chosen_model_flips_where_the_next_one_begins() -> None:
-    decision = decide(
-        an_ask(measured=signals(complexity=0.6)), snapshot(THREE, policy=schema.CheapestAboveBar(bar=0.8))
-    )
+    decision = decide(an_ask(quality=BETWEEN), snapshot(THREE))
     costs = {one.model: one.cost / 10**12 for one in decision.candidates}
     (flip,) = (flip for flip in flips(decision) if flip.knob == "cost_usd")
     assert flip.old == pytest.approx(costs["medium"])

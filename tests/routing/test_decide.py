@@ -187,9 +187,7 @@ def test_a_higher_bar_never_makes_the_choice_cheaper_or_worse(
     known = snapshot(tuple(known.catalog.models.values()), live=known.live)
     found = [outcome(replace(asked, quality=bar), known) for bar in sorted(bars)]
     chosen = [
-        next(one for one in each.candidates if one.model == each.chosen)
-        for each in found
-        if isinstance(each, Decision)
+        next(one for one in each.candidates if one.model == each.chosen) for each in found if isinstance(each, Decision)
     ]
     if chosen:
         low, high = chosen

@@ -54,9 +54,7 @@ CODE = signals(task="code")
         (ask("Hello contract", measured=signals(prompt_tokens=5, complexity=0.9), caller=BATCH), "greetings"),
     ],
 )
-def test_each_rule_fires_where_it_should_and_nowhere_else(
-    known: Snapshot, asked: Ask, rule: str | None
-) -> None:
+def test_each_rule_fires_where_it_should_and_nowhere_else(known: Snapshot, asked: Ask, rule: str | None) -> None:
     assert decide(asked, known).rule == rule
 
 

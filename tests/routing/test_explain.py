@@ -9,6 +9,7 @@ from tests.routing.build import ask, model, signals, situations, snapshot
 
 from llm_inference_router.config import schema
 from llm_inference_router.errors import RouterError
+from llm_inference_router.routing import priors
 from llm_inference_router.routing.counterfactuals import counterfactuals
 from llm_inference_router.routing.decide import Ask, Snapshot, decide
 from llm_inference_router.routing.explain import dollars, explain, iso, why
@@ -58,14 +59,11 @@ def test_the_record_in_full() -> None:
     record = explain(decide(asked, snapshot(listed)))
     (candidate,) = record["candidates"]
     quality = candidate.pop("quality")
-    assert candidate == {
-        "model": "one",
-        "cost_usd": 0.0021,
-        "ttft_ms": 351.0,
-        "total_ms": 1184.3,
-        "utility": 0.5754,
-    }
-    assert set(quality) == {"mean", "sd"}
+    prior = priors.quality("small", 0.6)
+    assert quality == {"mean": round(prior.mean, 4), "sd": round(prior.sd, 4)}
+    worth = prior.mean - 10.0 * 0.0021 - 0.01 * 1.1843
+    assert candidate.pop("utility") == pytest.approx(worth, abs=1e-4)
+    assert candidate == {"model": "one", "cost_usd": 0.0021, "ttft_ms": 351.0, "total_ms": 1184.3}
     assert record["rejections"] == [{"model": "two", "reason": "capability", "detail": "lacks tools"}]
     assert record["policy"] == {"kind": "cheapest_above_bar", "bar": 0.9}
     assert record["at"] == "2026-01-15T12:00:00.000Z"
@@ -110,9 +108,9 @@ def test_dollars_keep_two_digits_that_matter(picodollars: int, text: str) -> Non
     ("policy", "asked", "words"),
     [
         (
-            schema.CheapestAboveBar(bar=0.8),
-            ask(measured=signals(complexity=0.6)),
-            "medium is the cheapest whose",
+            schema.CheapestAboveBar(),
+            ask(quality=0.0),
+            "small is the cheapest whose",
         ),
         (BANDS, ask(), "medium serves the route's medium band"),
         (schema.Fixed(), ask(), "small is the first of the route's list"),

@@ -20,9 +20,7 @@ def reject(asked: Ask, one: Model, **fields: object) -> Rejection | None:
 def test_a_model_must_have_every_capability_that_is_needed() -> None:
     asked = ask(measured=signals(needs=frozenset({"tools", "vision"})))
     assert reject(asked, model("m", capabilities=frozenset({"tools", "vision", "audio"}))) is None
-    assert reject(asked, model("m", capabilities=frozenset({"tools"}))) == Rejection(
-        "m", "capability", "lacks vision"
-    )
+    assert reject(asked, model("m", capabilities=frozenset({"tools"}))) == Rejection("m", "capability", "lacks vision")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +33,8 @@ def test_a_model_must_have_every_capability_that_is_needed() -> None:
         (700, 900, None, 200, True),  # the model stops at its own limit
         (700, 200, 5_000, 200, True),
         (1_000, 1, None, None, False),
+        (0, 1_000, None, None, True),  # to the last token
+        (0, 1_001, None, None, False),
     ],
 )
 def test_prompt_and_answer_must_fit_the_window(
@@ -87,9 +87,7 @@ def test_rest_is_the_last_obstacle_to_be_named() -> None:
 )
 def test_each_key_of_a_constraint_narrows(constraint: Constraint, left: str) -> None:
     three = (model("a", "small", location="local"), model("b", "medium"), model("c", "large", region="eu"))
-    remaining, rejections = admissible(
-        ask(), three, [narrow("rule x", "rule", constraint, three)], frozenset()
-    )
+    remaining, rejections = admissible(ask(), three, [narrow("rule x", "rule", constraint, three)], frozenset())
     assert "".join(one.name for one in remaining) == left
     assert all(one.reason == "rule" and one.detail.startswith("rule x: ") for one in rejections)
 

@@ -75,7 +75,10 @@ def test_a_lone_surrogate_breaks_nothing() -> None:
 
 
 # Turkish dotted and dotless i have no common fold without knowing the language, and Unicode gives them none.
-letters = st.characters(categories=["Lu", "Ll", "Nd"], max_codepoint=0x5FF, exclude_characters="ıİ")
+# A few letters fall apart into a letter and a sign, which is a border.
+letters = st.characters(categories=["Lu", "Ll", "Nd"], max_codepoint=0x5FF, exclude_characters="ıİ").filter(
+    lambda letter: fold(letter).decode().isalnum()
+)
 spaced = st.text(letters, min_size=1, max_size=8)
 
 
@@ -91,9 +94,11 @@ def test_any_word_is_found_between_borders_in_either_case(word: str, before: str
 
 @given(word=spaced, more=spaced)
 def test_no_word_is_found_inside_a_longer_one(word: str, more: str) -> None:
-    assert fold(word) in fold(more + word)
-    text = more + "x" + word
-    assert not found(word, text) or fold(word) == fold(text)
+    text = more + "-" + word
+    assert found(word, text)
+    assert not found(word, "x" + word)
+    assert not found(word, word + "x")
+    assert not found(word, "x" + word + more)
 
 
 @given(

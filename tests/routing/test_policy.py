@@ -75,9 +75,7 @@ def test_fixed_keeps_the_routes_order_and_utility_sorts_by_utility() -> None:
 
 shares = st.floats(0, 1)
 candidate_lists = st.lists(
-    st.builds(
-        one, st.sampled_from("abcdefgh"), shares, st.integers(0, 5), st.floats(1, 10), st.floats(-1, 1)
-    ),
+    st.builds(one, st.sampled_from("abcdefgh"), shares, st.integers(0, 5), st.floats(1, 10), st.floats(-1, 1)),
     min_size=1,
     max_size=8,
     unique_by=lambda found: found.model,
@@ -104,7 +102,5 @@ def test_a_higher_bar_never_chooses_something_cheaper_or_worse(
     ),
     complexity=shares,
 )
-def test_a_chain_holds_every_candidate_once(
-    candidates: list[Candidate], policy: PolicyUsed, complexity: float
-) -> None:
+def test_a_chain_holds_every_candidate_once(candidates: list[Candidate], policy: PolicyUsed, complexity: float) -> None:
     assert sorted(choose(policy, candidates, complexity)) == sorted(found.model for found in candidates)

@@ -42,6 +42,11 @@ def test_time_goes_from_the_prior_to_what_is_measured(tier: str, location: str) 
     assert prior[1] < between[1] < per_token
 
 
+def test_a_rate_of_nothing_is_no_rate() -> None:
+    one = model("m")
+    assert expected_pace(one, 100, Live(9_000.0, 0.0, 1_000))[1] == expected_pace(one, 100, None)[1]
+
+
 def test_utility_weighs_dollars_and_seconds() -> None:
     one = model("m", price=Price(output=10**9))  # 0.2 USD for 200 tokens
     candidate = estimate(one, ask(measured=signals(output=200)), GOOD, cost_weight=2.0, latency_weight=0.1)

@@ -79,9 +79,7 @@ def test_token_limits_belong_to_the_range(tokens: int, within: bool) -> None:
 
 @pytest.mark.parametrize(("value", "within"), [(0.29, False), (0.3, True), (0.6, True), (0.61, False)])
 def test_complexity_limits_belong_to_the_range(value: float, within: bool) -> None:
-    assert (
-        holds(When(min_complexity=0.3, max_complexity=0.6), ask(measured=signals(complexity=value))) is within
-    )
+    assert holds(When(min_complexity=0.3, max_complexity=0.6), ask(measured=signals(complexity=value))) is within
 
 
 def test_only_the_last_ask_is_read_unless_the_rule_reads_the_conversation() -> None:
@@ -95,9 +93,7 @@ def test_only_the_last_ask_is_read_unless_the_rule_reads_the_conversation() -> N
 
 def test_a_keyword_of_two_words_does_not_span_two_turns() -> None:
     turns = (Message("user", "power of"), Message("user", "attorney"))
-    assert not holds(
-        When(keywords=("power of attorney",), in_="conversation"), ask("attorney", messages=turns)
-    )
+    assert not holds(When(keywords=("power of attorney",), in_="conversation"), ask("attorney", messages=turns))
 
 
 def test_the_whole_ask_is_read_however_long() -> None:
@@ -143,8 +139,7 @@ def test_a_window_and_its_complement_share_the_day(at: int, start: int, end: int
     if start == end:
         return
     window, other = (
-        f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02} America/New_York"
-        for a, b in ((start, end), (end, start))
+        f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02} America/New_York" for a, b in ((start, end), (end, start))
     )
     assert holds(When(hours=window), ask(at=at)) != holds(When(hours=other), ask(at=at))
 

@@ -80,6 +80,7 @@ class Imagined(Struct, frozen=True):
     good: bool
     ttft_ms: float
     decode: float
+    logprobs: int | None = None  # alternatives shown for each token; None: no log probabilities are asked for
 
     @property
     def output_tokens(self) -> int:
@@ -147,9 +148,7 @@ def imagine(
     profile = PROFILES[tier]
     prompt_tokens = _prompt_tokens(body)
     if context is not None and prompt_tokens >= context:
-        raise ContextExceededError(
-            f"this model's context is {context} tokens, the messages have {prompt_tokens}"
-        )
+        raise ContextExceededError(f"this model's context is {context} tokens, the messages have {prompt_tokens}")
     hardness = difficulty(body)
     draws = Draws(_digest(body, model, tier, seed))
     chance = quality(tier, hardness)
@@ -167,6 +166,7 @@ def imagine(
         good=good,
         ttft_ms=ttft_ms,
         decode=decode,
+        logprobs=int(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
     )
 
 
@@ -192,9 +192,7 @@ def _said(body: Mapping[str, Any], tier: Tier, hardness: float, limit: int, draw
 def _text(body: Mapping[str, Any], tier: Tier, hardness: float, draws: Draws) -> str:
     schema = _schema_wanted(body)
     if schema is not None:
-        return orjson.dumps(
-            simulated_schema.sample(schema, draws, ask(body)), option=orjson.OPT_INDENT_2
-        ).decode()
+        return orjson.dumps(simulated_schema.sample(schema, draws, ask(body)), option=orjson.OPT_INDENT_2).decode()
     asked = ask(body)
     if (body.get("response_format") or {}).get("type") == "json_object":
         plain = simulated_text.compose(asked, tier, 20, draws)
@@ -322,9 +320,6 @@ def _guess(asked: str) -> float:
 
 def _digest(body: Mapping[str, Any], model: str, tier: Tier, seed: int) -> int:
     """What makes two requests the same one: not the transport's own fields, such as `stream`."""
-    same = {
-        key: body.get(key)
-        for key in ("messages", "tools", "tool_choice", "response_format", "seed", "metadata")
-    }
+    same = {key: body.get(key) for key in ("messages", "tools", "tool_choice", "response_format", "seed", "metadata")}
     said = orjson.dumps([same, model, tier, seed], option=orjson.OPT_SORT_KEYS)
     return int.from_bytes(blake2b(said, digest_size=8).digest(), "big")

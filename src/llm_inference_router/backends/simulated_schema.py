@@ -93,11 +93,7 @@ class _Sampler:
         found: Any = self.root
         for step in reference.removeprefix("#").split("/"):
             if step:
-                found = (
-                    found.get(step.replace("~1", "/").replace("~0", "~"), {})
-                    if isinstance(found, Mapping)
-                    else {}
-                )
+                found = found.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, Mapping) else {}
         return found if isinstance(found, Mapping) else {}
 
     def object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
@@ -143,9 +139,7 @@ class _Sampler:
         if low is not None:
             value = max(value, low)
         if step:
-            value = (
-                math.ceil(value / step) * step if low is not None and value == low else value // step * step
-            )
+            value = math.ceil(value / step) * step if low is not None and value == low else value // step * step
         return int(value) if whole or value == int(value) else value
 
     def chosen(self, options: list[Any]) -> Any:
@@ -170,9 +164,7 @@ def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _edge(inclusive: float | None, exclusive: float | None, step: float) -> float | None:
-    edges = [
-        edge for edge in (inclusive, None if exclusive is None else exclusive + step) if edge is not None
-    ]
+    edges = [edge for edge in (inclusive, None if exclusive is None else exclusive + step) if edge is not None]
     if not edges:
         return None
     return max(edges) if step > 0 else min(edges)

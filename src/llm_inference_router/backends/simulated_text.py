@@ -209,9 +209,7 @@ def compose(ask: str, tier: Tier, tokens: int, draws: Draws, result: str = "") -
     code = about_code(ask) and tokens > 80
     while length < tokens:
         sentence = (
-            sentences[at % len(sentences)]
-            if at < len(sentences)
-            else sentences[1 + draws.below(len(sentences) - 1)]
+            sentences[at % len(sentences)] if at < len(sentences) else sentences[1 + draws.below(len(sentences) - 1)]
         )
         if code and at == 2:
             sentence = _block(draws)

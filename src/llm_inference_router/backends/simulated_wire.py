@@ -1,5 +1,6 @@
 """A simulated answer as OpenAI's chat dialect: one JSON body, or the frames of an event stream."""
 
+import math
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ def whole(answer: Imagined, *, id: str, created: int) -> bytes:  # noqa: A002 - 
             "object": "chat.completion",
             "created": created,
             "model": answer.model,
-            "choices": [_choice(index, said) for index, said in enumerate(answer.choices)],
+            "choices": [_choice(answer, index, said) for index, said in enumerate(answer.choices)],
             "usage": usage(answer),
             "system_fingerprint": FINGERPRINT,
             "simulated": answer.marks,
@@ -39,13 +40,14 @@ def error(message: str, *, type: str, code: str | None, param: str | None = None
     return orjson.dumps({"error": {"message": message, "type": type, "param": param, "code": code}})
 
 
-def _choice(index: int, said: Said) -> dict[str, Any]:
+def _choice(answer: Imagined, index: int, said: Said) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": said.text, "refusal": None}
     if said.tool is not None:
         function = {"name": said.tool.name, "arguments": said.text}
         message["content"] = None
         message["tool_calls"] = [{"id": said.tool.id, "type": "function", "function": function}]
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": said.finish_reason}
+    logprobs = _logprobs(answer, said, 0, len(said.pieces))
+    return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": said.finish_reason}
 
 
 class Frames:
@@ -67,9 +69,7 @@ class Frames:
 
     def first(self) -> bytes:
         """One frame for each choice that opens it: the role, and the name of the tool that is called."""
-        return b"".join(
-            self._frame(index, self._opening(said)) for index, said in enumerate(self._answer.choices)
-        )
+        return b"".join(self._frame(index, self._opening(said)) for index, said in enumerate(self._answer.choices))
 
     def step(self, start: int, end: int) -> bytes:
         """The tokens from `start` up to, not including, `end` of every choice: one frame for each."""
@@ -77,7 +77,8 @@ class Frames:
         for index, said in enumerate(self._answer.choices):
             if text := "".join(said.pieces[start:end]):
                 delta = {"content": text} if said.tool is None else _arguments(text)
-                frames.append(self._frame(index, delta))
+                probable = _logprobs(self._answer, said, start, end)
+                frames.append(self._frame(index, delta, logprobs=probable))
         return b"".join(frames)
 
     def last(self) -> bytes:
@@ -106,12 +107,23 @@ class Frames:
         delta: dict[str, Any],
         finish: str | None = None,
         extra: dict[str, Any] | None = None,
+        logprobs: dict[str, Any] | None = None,
     ) -> bytes:
-        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         chunk = {**self._head, "choices": [choice], **(extra or {})}
         if self._usage:
             chunk["usage"] = None
         return _framed(chunk)
+
+
+def _logprobs(answer: Imagined, said: Said, start: int, end: int) -> dict[str, Any] | None:
+    """The log probability of every token is that of a good answer: something to show, nothing to trust."""
+    if answer.logprobs is None or said.tool is not None:
+        return None
+    logprob = math.log(answer.quality)
+    tokens = [{"token": piece, "logprob": logprob, "bytes": list(piece.encode())} for piece in said.pieces[start:end]]
+    shown = min(1, answer.logprobs)  # the token itself: a simulated model knows no alternative
+    return {"content": [{**token, "top_logprobs": [token] * shown} for token in tokens], "refusal": None}
 
 
 def _arguments(text: str) -> dict[str, Any]:

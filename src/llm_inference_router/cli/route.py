@@ -259,9 +259,7 @@ def _print_table(answers: Sequence[tuple[Question, Decision | RouterError]]) -> 
     console.print(table)
     shares = ", ".join(f"{name} {count}" for name, count in chosen.most_common())
     failed = len(answers) - chosen.total()
-    console.print(
-        f"{len(answers)} prompts: {shares or 'none decided'}; expected cost {dollars(spent)}", markup=False
-    )
+    console.print(f"{len(answers)} prompts: {shares or 'none decided'}; expected cost {dollars(spent)}", markup=False)
     if failed:
         click.echo(f"{failed} of {len(answers)} could not be decided", err=True)
     return failed

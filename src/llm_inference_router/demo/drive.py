@@ -57,9 +57,7 @@ async def _ask(client: AsyncOpenAI, prompt: Prompt, *, stream: bool) -> Answered
         seen = await (_streamed if stream else _whole)(client, body(prompt), started)
     except OpenAIError as error:
         total_ms = (time.perf_counter() - started) * 1000.0
-        return Answered(
-            prompt=prompt, stream=stream, total_ms=total_ms, error=f"{type(error).__name__}: {error}"
-        )
+        return Answered(prompt=prompt, stream=stream, total_ms=total_ms, error=f"{type(error).__name__}: {error}")
     total_ms = (time.perf_counter() - started) * 1000.0
     return Answered(prompt=prompt, stream=stream, total_ms=total_ms, **seen)
 
@@ -87,9 +85,7 @@ async def _streamed(client: AsyncOpenAI, request: dict[str, Any], started: float
     return _seen(raw.headers, extra, first, finished and first is not None)
 
 
-def _seen(
-    headers: Any, extra: dict[str, Any] | None, ttft_ms: float | None, complete: bool
-) -> dict[str, Any]:
+def _seen(headers: Any, extra: dict[str, Any] | None, ttft_ms: float | None, complete: bool) -> dict[str, Any]:
     marks = (extra or {}).get("simulated") or {}
     return {
         "ttft_ms": ttft_ms,

@@ -29,9 +29,7 @@ def recorded(database: Path) -> dict[str, dict[str, Any]]:
         return {row["decision_id"]: dict(row) for row in rows}
 
 
-def explained(
-    url: str, answered: Sequence[Answered], rows: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def explained(url: str, answered: Sequence[Answered], rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """For each band that occurred: the prompt nearest the band's median, and its decision from POST
     /v1/route.
     """
@@ -43,18 +41,14 @@ def explained(
     return found
 
 
-def _typical(
-    band: Band, answered: Sequence[Answered], rows: Mapping[str, Mapping[str, Any]]
-) -> Prompt | None:
+def _typical(band: Band, answered: Sequence[Answered], rows: Mapping[str, Mapping[str, Any]]) -> Prompt | None:
     """Prompts in English that fit a line or two come first: they are to be read."""
     own = sorted(
         (rows[one.decision_id]["complexity"], one.prompt.id, one.prompt)
         for one in answered
         if one.decision_id in rows and rows[one.decision_id]["band"] == band
     )
-    plain = [
-        one for one in own if one[2].language == "en" and one[2].document is None and not one[2].messages
-    ]
+    plain = [one for one in own if one[2].language == "en" and one[2].document is None and not one[2].messages]
     own = plain or own
     return own[len(own) // 2][2] if own else None
 

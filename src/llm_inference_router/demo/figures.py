@@ -20,10 +20,7 @@ from llm_inference_router.money import to_usd
 from llm_inference_router.types import Model
 
 _RESAMPLES = 2000
-NOTE = (
-    "Simulated models: answers, quality, speed and prices are assumptions;"
-    " routing, HTTP and records are real."
-)
+NOTE = "Simulated models: answers, quality, speed and prices are assumptions; routing, HTTP and records are real."
 
 
 def figures(
@@ -112,9 +109,7 @@ def _references(
     if not done:
         return []
     names = [rows[one.decision_id]["model"] for one in done]
-    routed = _Served(
-        [float(bool(one.good)) for one in done], [float(rows[one.decision_id]["cost"]) for one in done]
-    )
+    routed = _Served([float(bool(one.good)) for one in done], [float(rows[one.decision_id]["cost"]) for one in done])
     alone = _alone(done, models)
     served = {
         "routed": routed,
@@ -130,9 +125,7 @@ def _references(
             "good_share": fmean(one.good),
             "good_interval": _interval(one.good, draws),
             "routed_minus_this": fmean(routed.good) - fmean(one.good),
-            "difference_interval": _interval(
-                [a - b for a, b in zip(routed.good, one.good, strict=True)], draws
-            ),
+            "difference_interval": _interval([a - b for a, b in zip(routed.good, one.good, strict=True)], draws),
         }
         for name, one in served.items()
     ]
@@ -172,10 +165,7 @@ def _alone(done: Sequence[Answered], models: Sequence[Model]) -> list[_Served]:
     """What each model would have answered to every request, in the order of `models`."""
     would = {one.prompt.id: [_would(one.prompt, model) for model in models] for one in done}
     answers = [would[one.prompt.id] for one in done]
-    return [
-        _Served([each[at][0] for each in answers], [each[at][1] for each in answers])
-        for at in range(len(models))
-    ]
+    return [_Served([each[at][0] for each in answers], [each[at][1] for each in answers]) for at in range(len(models))]
 
 
 def _would(prompt: Prompt, model: Model) -> tuple[float, float]:

@@ -50,9 +50,7 @@ class Prompt(Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def load() -> tuple[Prompt, ...]:
     """Every prompt, in the order of the file."""
-    return tuple(
-        msgspec.json.decode(line, type=Prompt) for line in _read("prompts.jsonl").splitlines() if line.strip()
-    )
+    return tuple(msgspec.json.decode(line, type=Prompt) for line in _read("prompts.jsonl").splitlines() if line.strip())
 
 
 @cache

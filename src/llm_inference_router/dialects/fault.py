@@ -71,7 +71,8 @@ def to_error(fault: Fault) -> RouterError:
             type="rate_limit_error",
             code=fault.code or "rate_limit_exceeded",
             param=None,
-            retry_after_s=fault.retry_after_s,
+            # Always said: a client that comes back before the endpoint has rested would only meet its rest.
+            retry_after_s=RETRY_AFTER_S if fault.retry_after_s is None else fault.retry_after_s,
         )
     if kind == "malformed":
         message = f"The upstream's answer could not be read: {fault.message}."

@@ -87,9 +87,7 @@ def _weight(decision: Decision, knob: Literal["cost_weight", "latency_weight"]) 
     """Utility falls in a straight line with a weight, so two candidates change places at one value of it."""
     policy = decision.policy
     old: float = getattr(policy, knob)
-    fall = {
-        one.model: _usd(one) if knob == "cost_weight" else one.total_ms / 1000 for one in decision.candidates
-    }
+    fall = {one.model: _usd(one) if knob == "cost_weight" else one.total_ms / 1000 for one in decision.candidates}
     first = next(one for one in decision.candidates if one.model == decision.chosen)
     edges = [
         old + (one.utility - first.utility) / (fall[one.model] - fall[first.model])
@@ -154,9 +152,7 @@ def _shortest(edge: float, end: float, chosen: Choose, model: str) -> float | No
 
 def _weighed(one: Candidate, policy: PolicyUsed) -> Candidate:
     cost_weight, latency_weight = policy.cost_weight or 0.0, policy.latency_weight or 0.0
-    return replace(
-        one, utility=utility(one.quality.mean, one.cost, one.total_ms, cost_weight, latency_weight)
-    )
+    return replace(one, utility=utility(one.quality.mean, one.cost, one.total_ms, cost_weight, latency_weight))
 
 
 def _usd(candidate: Candidate) -> float:

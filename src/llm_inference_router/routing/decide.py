@@ -138,9 +138,7 @@ def _policy(choice: Choice, rule: CompiledRule | None, ask: Ask) -> PolicyUsed:
     return policy if bar is None else PolicyUsed("cheapest_above_bar", bar=bar)
 
 
-def _candidates(
-    models: list[Model], ask: Ask, policy: PolicyUsed, live: Mapping[str, Live]
-) -> tuple[Candidate, ...]:
+def _candidates(models: list[Model], ask: Ask, policy: PolicyUsed, live: Mapping[str, Live]) -> tuple[Candidate, ...]:
     cost_weight, latency_weight = policy.cost_weight, policy.latency_weight
     if cost_weight is None or latency_weight is None:
         cost_weight, latency_weight = predict.DEFAULT_COST_WEIGHT, predict.DEFAULT_LATENCY_WEIGHT

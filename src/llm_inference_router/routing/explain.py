@@ -97,9 +97,7 @@ def _because(decision: Decision) -> str:
     match policy.kind:
         case "cheapest_above_bar":
             best = max(one.quality.mean for one in decision.candidates)
-            reaches = (
-                f"expected quality ({quality:.2f}) reaches {policy.bar:.2f} of the best one's ({best:.2f})"
-            )
+            reaches = f"expected quality ({quality:.2f}) reaches {policy.bar:.2f} of the best one's ({best:.2f})"
             return f"{name} is the cheapest whose {reaches}."
         case "complexity":
             return _banded(policy, decision)
@@ -116,9 +114,7 @@ def _banded(policy: PolicyUsed, decision: Decision) -> str:
     meant = dict(zip(("light", "medium", "heavy"), targets, strict=False)).get(band, "")
     if meant == decision.chosen:
         return f"{meant} serves the route's {band} band (edges {bands[0]:.2f} and {bands[1]:.2f})."
-    return (
-        f"{meant} serves the route's {band} band but was left out, so {decision.chosen} is the nearest to it."
-    )
+    return f"{meant} serves the route's {band} band but was left out, so {decision.chosen} is the nearest to it."
 
 
 def _price(decision: Decision) -> str:

@@ -8,7 +8,7 @@ import re
 
 from msgspec import Struct
 
-REACH = 3000
+REACH = 2000
 _CLOSE_WITHIN = 200_000  # how far the end of an opened machine block is searched for
 
 # Blocks that tools write into user messages. Their text is nobody's question.

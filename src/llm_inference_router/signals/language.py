@@ -27,7 +27,7 @@ _RANGES: tuple[tuple[int, int, Script], ...] = (
 # One ideograph or syllable says about as much as three Latin letters, so a few of them outweigh English
 # terms of art.
 _WEIGHT: dict[Script, int] = {"han": 3, "kana": 3, "hangul": 2}
-_SAMPLES = 96
+_SAMPLES = 48
 
 _FOREIGN = re.compile("[\u0370-\U0010ffff]")
 _KANA = re.compile("[\u3040-\u30ff]")

@@ -31,8 +31,8 @@ CHARS_PER_TOKEN: Mapping[str, float] = {
     "hangul": 1.7,
     "none": 2.0,
 }
-_MIXED: frozenset[Script] = frozenset(("han", "kana", "hangul", "thai", "none"))
-_PLAIN = 4.0
+_MIXED: frozenset[Script] = frozenset(("han", "kana", "thai", "none"))
+_PLAIN = 2.8
 _DENSE = 2.6  # digits, operators and punctuation
 _MESSAGE = 4  # role and separators of one message
 _REQUEST = 3
@@ -187,7 +187,8 @@ def output_tokens(
 
     `depth` (0..1) is how demanding the reasoning is: long chains of it write long answers.
     """
-    amount = asked_amount(reading.low) if reading.distinct & _UNITS or reading.script in ("han", "kana") else None
+    counted = reading.numbers and reading.script in ("han", "kana")
+    amount = asked_amount(reading.low) if counted or reading.distinct & _UNITS else None
     if amount is not None:
         middle, spread = max(8.0, amount * 1.05), 1.5
     else:

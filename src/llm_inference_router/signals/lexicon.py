@@ -38,8 +38,8 @@ ENGLISH = {
     "classify": (
         "classify classification sentiment label labels category categorize categorise positive negative "
         "neutral toxic spam moderate moderation offensive hateful harassment abusive detect flag tag tags "
-        "extract identify intent entities entity mentioned mentions comment review reviews rating appropriate inappropriate "
-        "policy violates safe unsafe"
+        "extract identify intent entities entity mentioned mentions comment review reviews rating appropriate "
+        "inappropriate policy violates safe unsafe"
     ),
     "summarise": (
         "summarize summarise summary summaries tldr tl;dr shorten condense recap gist key highlights takeaways bullet"

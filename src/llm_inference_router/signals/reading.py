@@ -126,13 +126,11 @@ def _lines(low: str) -> tuple[int, int]:
 def read(window: str) -> Reading:
     """Everything that is counted in a window; its cost is linear in the window's length."""
     low = window.lower()
-    words = _WORD.findall(low)
-    distinct = set(words)
     script = script_of(low)
     if script in _DENSE and len(low) > _DENSE_WINDOW:
         low = low[: _DENSE_WINDOW // 2] + "\n" + low[-_DENSE_WINDOW // 2 :]
-        words = _WORD.findall(low)
-        distinct = set(words)
+    words = _WORD.findall(low)
+    distinct = set(words)
     language = language_of(low, distinct, script)
     if "c++" in low or "c#" in low:
         distinct.add("c++")

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from llm_inference_router.types import Record
 
 
-class StoreFault(Exception):  # noqa: N818 - a fault, as in transport.base
+class StoreFault(Exception):
     """A store cannot be opened or read, or a record could be written neither to the database nor beside
     it."""
 

@@ -1,0 +1,25 @@
+"""Short ways to write chat requests."""
+
+from typing import Any
+
+from llm_inference_router.signals.base import extract, view
+from llm_inference_router.types import ChatRequest, Message, Role, Signals
+
+
+def chat(*turns: tuple[Role, str], **fields: Any) -> ChatRequest:
+    fields.setdefault("body", {})
+    return ChatRequest(model="auto", messages=tuple(Message(role, text) for role, text in turns), **fields)
+
+
+def ask(text: str, **fields: Any) -> ChatRequest:
+    return chat(("user", text), **fields)
+
+
+def signals(request: ChatRequest | str) -> Signals:
+    if isinstance(request, str):
+        request = ask(request)
+    return extract(request, view(request))
+
+
+def value(request: ChatRequest | str) -> float:
+    return signals(request).complexity.value
