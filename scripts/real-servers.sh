@@ -109,6 +109,7 @@ if [ -z "${LLM_ROUTER_VLLM_URL:-}" ]; then
     install "$HOME_REAL"
     LLM_ROUTER_VLLM=$HOME_REAL
   fi
+  [ -x "$LLM_ROUTER_VLLM/bin/vllm" ] || { say "there is no bin/vllm in $LLM_ROUTER_VLLM (LLM_ROUTER_VLLM)"; exit 1; }
   start_vllm "$LLM_ROUTER_VLLM"
 fi
 "$@"

@@ -1,6 +1,6 @@
 """The only injected effects: time and new names. Pure code receives their results as arguments."""
 
-import os
+import random
 import time
 from typing import Protocol
 
@@ -22,10 +22,13 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
+_random_bits = random.Random().getrandbits  # seeded from the system's entropy; names need to be unique, not secret
+
+
 def new_id(now_ms: int) -> str:
-    """A time-ordered UUID (version 7, RFC 9562 section 5.7) as 32 hexadecimal digits and hyphens."""
-    random = int.from_bytes(os.urandom(10), "big")
-    high = (now_ms & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | (random >> 68) & 0x0FFF
-    low = 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF
+    """A time-ordered UUID (version 7, RFC 9562 section 5.7) in its usual form."""
+    random_part = _random_bits(74)
+    high = (now_ms & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | random_part >> 62
+    low = 0x8000_0000_0000_0000 | random_part & 0x3FFF_FFFF_FFFF_FFFF
     text = f"{high:016x}{low:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -11,6 +11,10 @@ def chat(*turns: tuple[Role, str], **fields: Any) -> ChatRequest:
     return ChatRequest(model="auto", messages=tuple(Message(role, text) for role, text in turns), **fields)
 
 
+def spoken(turn: tuple[Role, str], times: int) -> list[tuple[Role, str]]:
+    return [turn] * times
+
+
 def ask(text: str, **fields: Any) -> ChatRequest:
     return chat(("user", text), **fields)
 

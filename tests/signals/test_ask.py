@@ -22,7 +22,12 @@ def test_a_code_block_is_context_and_marked_as_code() -> None:
 
 @pytest.mark.parametrize(
     "quoted",
-    ["<document>\nLong text.\n</document>", '<article id="3">Long text.</article>', "> Long text.\n> More of it.", '"""\nLong text.\n"""'],
+    [
+        "<document>\nLong text.\n</document>",
+        '<article id="3">Long text.</article>',
+        "> Long text.\n> More of it.",
+        '"""\nLong text.\n"""',
+    ],
 )
 def test_a_quoted_document_is_context(quoted: str) -> None:
     part = judged(f"Summarise what follows.\n{quoted}\n")
@@ -57,7 +62,9 @@ def test_one_labelled_question_is_no_few_shot_prompt() -> None:
     assert judged(text).text == text
 
 
-@pytest.mark.parametrize("unit", ["```", "<document>", "> x\n", "Answer:\n\n", "<system-reminder>", '"""\n', "<doc", "a:\n\n"])
+@pytest.mark.parametrize(
+    "unit", ["```", "<document>", "> x\n", "Answer:\n\n", "<system-reminder>", '"""\n', "<doc", "a:\n\n"]
+)
 def test_repeated_openings_are_bounded(unit: str) -> None:
     text = unit * 50_000
     assert len(judged(text).text) <= 2 * REACH + 1
@@ -72,3 +79,10 @@ def test_blocks_of_tools_vanish_wherever_they_stand_in_a_short_message() -> None
 def test_an_unclosed_block_hides_nothing_of_a_long_ask() -> None:
     text = "<system-reminder>" + "x" * 500_000
     assert without_machine_blocks(text) == text
+
+
+@pytest.mark.parametrize("tag", ["source", "file", "system-reminder"])
+def test_a_tag_that_is_never_closed_is_part_of_the_ask(tag: str) -> None:
+    text = f"What does <{tag}> mean in this old template?"
+    assert without_machine_blocks(text) == text
+    assert judged(text).text == text

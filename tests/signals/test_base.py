@@ -5,6 +5,7 @@ from typing import SupportsIndex, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.signals.requests import ask, chat, signals, value
 
 from llm_inference_router.signals.base import HEAD, TAIL, extract, view
 from llm_inference_router.types import (
@@ -17,13 +18,14 @@ from llm_inference_router.types import (
     Role,
     TaskLabel,
 )
-from tests.signals.requests import ask, chat, signals, value
 
 PROOF = "Prove that every continuous function on a compact metric space is uniformly continuous."
 
 texts = st.one_of(
     st.text(max_size=300),
-    st.sampled_from(["", " ", "\n", "\x00", "a", "?", "👍", "مرحبا", "\u202e", "```", "<", ">", "\\", "$", "0", "_", "、", "นี่"]),
+    st.sampled_from(
+        ["", " ", "\n", "\x00", "a", "?", "👍", "مرحبا", "\u202e", "```", "<", ">", "\\", "$", "0", "_", "、", "นี่"]
+    ),
     st.tuples(st.text(min_size=1, max_size=6), st.integers(1, 3000)).map(lambda pair: pair[0] * pair[1]),
 )
 messages = st.builds(
@@ -37,7 +39,9 @@ requests = st.builds(
     ChatRequest,
     model=st.just("auto"),
     messages=st.lists(messages, max_size=6).map(tuple),
-    body=st.dictionaries(st.just("tools"), st.recursive(st.none() | st.text(max_size=9), st.lists, max_leaves=9), max_size=1),
+    body=st.dictionaries(
+        st.just("tools"), st.recursive(st.none() | st.text(max_size=9), st.lists, max_leaves=9), max_size=1
+    ),
     max_tokens=st.none() | st.integers(1, 10**6),
     choices=st.integers(1, 5),
     tools=st.integers(0, 200),

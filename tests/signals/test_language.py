@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-
-from llm_inference_router.signals.language import script_of
 from tests.signals.requests import signals
 from tests.signals.translations import QUESTIONS
 
-ANCHORS = [json.loads(line) for line in (Path(__file__).parent / "anchors.jsonl").read_text("utf-8").split("\n") if line]
+from llm_inference_router.signals.language import script_of
+
+ANCHORS = [
+    json.loads(line) for line in (Path(__file__).parent / "anchors.jsonl").read_text("utf-8").split("\n") if line
+]
 
 
 @pytest.mark.parametrize(("language", "text"), [(k, t) for row in QUESTIONS.values() for k, t in row.items()])
@@ -38,7 +40,15 @@ def test_a_quoted_foreign_word_does_not_change_the_language() -> None:
 
 @pytest.mark.parametrize(
     ("text", "script"),
-    [("abc", "latin"), ("日本語です", "kana"), ("中文", "han"), ("한국어", "hangul"), ("ไทย", "thai"), ("αβγ", "greek"), ("१२ अ", "indic")],
+    [
+        ("abc", "latin"),
+        ("日本語です", "kana"),
+        ("中文", "han"),
+        ("한국어", "hangul"),
+        ("ไทย", "thai"),
+        ("αβγ", "greek"),
+        ("१२ अ", "indic"),
+    ],
 )
 def test_scripts(text: str, script: str) -> None:
     assert script_of(text) == script

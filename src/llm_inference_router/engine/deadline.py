@@ -5,6 +5,7 @@ meanwhile, armed again. So a chunk costs one assignment, not a timer.
 """
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal
 
@@ -15,6 +16,7 @@ _CLIENT_STALL_S = 30.0
 _AFTER_FINISH_S = 1.0  # usage and the end marker follow the finish reason at once, or not at all
 
 Phase = Literal["first_token", "idle", "client", "finish"]
+_LIMITS: Mapping[Phase, float] = {"client": _CLIENT_STALL_S, "finish": _AFTER_FINISH_S}
 
 
 class ClientStalled(Exception):
@@ -28,12 +30,8 @@ class Deadline:
     """
 
     def __init__(self, timeouts: Timeouts, ends_at: float, first_token: float | None = None) -> None:
-        self._limits: dict[Phase, float] = {
-            "first_token": timeouts.first_token if first_token is None else first_token,
-            "idle": timeouts.idle,
-            "client": _CLIENT_STALL_S,
-            "finish": _AFTER_FINISH_S,
-        }
+        self._idle = timeouts.idle
+        self._limit = timeouts.first_token if first_token is None else first_token
         self._ends_at = ends_at
         self._loop = asyncio.get_running_loop()
         self._phase: Phase = "first_token"
@@ -43,8 +41,9 @@ class Deadline:
     def enter(self, phase: Phase) -> None:
         """Something has happened: from now on silence is measured against this phase's limit."""
         self._phase = phase
+        self._limit = self._idle if phase == "idle" else _LIMITS[phase]
         self._since = self._loop.time()
-        if self._since + self._limits[phase] < self._due:
+        if self._since + self._limit < self._due:
             self._timer.cancel()
             self._arm()
 
@@ -57,14 +56,14 @@ class Deadline:
         return self._expired == "finish"
 
     def _arm(self) -> None:
-        self._due = min(self._since + self._limits[self._phase], self._ends_at)
+        self._due = min(self._since + self._limit, self._ends_at)
         self._timer = self._loop.call_at(self._due, self._ring)
 
     def _ring(self) -> None:
         now = self._loop.time()
         if now >= self._ends_at:
             self._expired = "total"
-        elif now >= self._since + self._limits[self._phase]:
+        elif now >= self._since + self._limit:
             self._expired = self._phase
         else:
             self._arm()

@@ -12,7 +12,6 @@ from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.trace import Trace
-from llm_inference_router.resilience.balance import prefix_of
 from llm_inference_router.resilience.plan import Give, Wait
 from llm_inference_router.transport.base import Response, TransportFault
 from llm_inference_router.types import ChatRequest, Endpoint, Fault, Model, Usage
@@ -43,9 +42,7 @@ class Dispatch:
 
         Raises asyncio.CancelledError and ClientStalled when the client is gone; the attempt is noted all the same.
         """
-        many = any(len(self._runtime.catalog.models[m].endpoints) > 1 for m in self._trace.decision.chain)
-        prefix = prefix_of(self._request.messages) if many else b""
-        plan = self._runtime.plan(self._trace.decision, prefix)
+        plan = self._runtime.plan(self._trace.decision, self._request.messages)
         self._ends_at = plan.deadline
         command = plan.start()
         while not isinstance(command, Give):

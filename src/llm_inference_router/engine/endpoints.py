@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from llm_inference_router.resilience.balance import pick
+from llm_inference_router.resilience.balance import pick, prefix_of
 from llm_inference_router.resilience.breaker import Breaker, State
-from llm_inference_router.types import Endpoint, Fault, Model
+from llm_inference_router.types import Endpoint, Fault, Message, Model
 
 _RATE_LIMIT_REST_S = 5.0  # where the upstream names no time
 _LONGEST_REST_S = 60.0
@@ -37,12 +37,17 @@ class Endpoints:
             endpoint.id: EndpointState(breakers[endpoint.id]) for model in models for endpoint in model.endpoints
         }
 
-    def choose(self, model: Model, excluded: frozenset[str], prefix: bytes, now: float) -> Endpoint | None:
-        """An endpoint that may be tried now, by least outstanding work and prefix affinity."""
+    def choose(
+        self, model: Model, excluded: frozenset[str], messages: Sequence[Message], now: float
+    ) -> Endpoint | None:
+        """An endpoint that may be tried now, by least outstanding work and prefix affinity; None when there is none."""
+        if len(model.endpoints) == 1:
+            [only] = model.endpoints
+            return only if only.id not in excluded and self._states[only.id].permits(now) else None
         free = [e for e in model.endpoints if e.id not in excluded and self._states[e.id].permits(now)]
         if not free:
             return None
-        return pick(free, {e.id: self._states[e.id].outstanding for e in free}, prefix) if len(free) > 1 else free[0]
+        return pick(free, {e.id: self._states[e.id].outstanding for e in free}, prefix_of(messages))
 
     def began(self, endpoint: Endpoint, now: float) -> None:
         state = self._states[endpoint.id]

@@ -2,14 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Coroutine, Mapping
-from functools import partial
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from llm_inference_router.backends.base import Backend
 from llm_inference_router.backends.registry import backend
 from llm_inference_router.config.models import catalogue
-from llm_inference_router.config.schema import Config, ModelConfig, Route
+from llm_inference_router.config.schema import Config, ModelConfig, Retry, Route
 from llm_inference_router.effects import Clock
 from llm_inference_router.engine.endpoints import Endpoints
 from llm_inference_router.engine.live import LiveFigures
@@ -23,9 +22,10 @@ from llm_inference_router.store.base import Store
 from llm_inference_router.transport.base import Transport
 from llm_inference_router.transport.http import HttpTransport
 from llm_inference_router.transport.simulated import SimulatedTransport
-from llm_inference_router.types import Decision, Endpoint, Model
+from llm_inference_router.types import Decision, Message, Model
 
 _CLOSE_S = 5.0
+_PINNED = Retry()
 _SNAPSHOT_S = 0.5  # how old the live figures and resting models of a decision may be
 
 
@@ -45,7 +45,7 @@ class Runtime:
         self.live = LiveFigures()
         self.random = random.Random()
         self._budgets = {name: RetryBudget(route.retry.budget) for name, route in config.routes.items()}
-        self._pinned_budget = RetryBudget(0.2)
+        self._pinned_budget = RetryBudget(_PINNED.budget)
         http = HttpTransport(_credentials(config, self.backends))
         simulated = SimulatedTransport()
         self._transports: tuple[Transport, ...] = (http, simulated)
@@ -72,23 +72,21 @@ class Runtime:
         """An endpoint failed or came back: the next decision looks again."""
         self._snapshot_at = -1.0
 
-    def plan(self, decision: Decision, prefix: bytes) -> Plan:
+    def plan(self, decision: Decision, messages: Sequence[Message]) -> Plan:
         route = self.config.routes.get(decision.route)
         budget = self._budgets.get(decision.route, self._pinned_budget)
         budget.earn()
-        chain = [self.catalog.models[name] for name in decision.chain]
+        models = self.catalog.models
+        chain = [models[name] for name in decision.chain]
         now = self.clock.monotonic()
         return Plan(
             chain,
-            attempts=route.retry.attempts if route else 3,
-            choose=partial(self._choose, prefix),
+            attempts=(route.retry if route else _PINNED).attempts,
+            choose=lambda model, excluded: self.endpoints.choose(model, excluded, messages, self.clock.monotonic()),
             spend=budget.spend,
             random=self.random.random,
             deadline=now + chain[0].timeouts.total,
         )
-
-    def _choose(self, prefix: bytes, model: Model, excluded: frozenset[str]) -> Endpoint | None:
-        return self.endpoints.choose(model, excluded, prefix, self.clock.monotonic())
 
     def keeps_content(self, route: str) -> bool:
         """Whether prompts and answers of this route are stored; a pinned model follows the store's own setting."""

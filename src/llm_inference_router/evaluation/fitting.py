@@ -18,7 +18,7 @@ from scipy.optimize import lsq_linear, minimize
 from llm_inference_router.evaluation.data import Row
 from llm_inference_router.evaluation.rasch import rasch
 from llm_inference_router.signals.base import measure, view
-from llm_inference_router.signals.features import FEATURES, PARTS
+from llm_inference_router.signals.features import FEATURES, PARTS, Part
 from llm_inference_router.signals.task import EVIDENCE, LABELS, Table
 from llm_inference_router.types import ChatRequest, Message, TaskLabel
 
@@ -89,8 +89,8 @@ class Fitted(Struct, frozen=True):
 
     base: float
     weights: Mapping[str, float]
-    low: Mapping[str, float]
-    span: Mapping[str, float]
+    low: Mapping[Part, float]
+    span: Mapping[Part, float]
     task: tuple[tuple[float, ...], ...]
 
     def values(self, features: Floats) -> Floats:
@@ -139,15 +139,20 @@ def fit_tasks(items: Sequence[Labelled]) -> tuple[tuple[float, ...], ...]:
     share /= share.sum()
     index = np.arange(len(items))
 
+    # Hardly a labelled prompt quotes code: that it speaks for code is set by hand.
+    prior = np.zeros((size, labels))
+    prior[EVIDENCE.index("quoted_code"), LABELS.index("code")] = TASK_BOUND
+
     def loss(flat: Floats) -> tuple[float, Floats]:
         weights = flat.reshape(size, labels)
+        away = weights - prior
         z = x @ weights
         z -= z.max(axis=1, keepdims=True)
         p = np.exp(z)
         p /= p.sum(axis=1, keepdims=True)
-        value = -float((share * np.log(p[index, y] + 1e-12)).sum()) + TASK_RIDGE * float((flat**2).sum())
+        value = -float((share * np.log(p[index, y] + 1e-12)).sum()) + TASK_RIDGE * float((away**2).sum())
         p[index, y] -= 1.0
-        return value, (x.T @ (p * share[:, None]) + 2 * TASK_RIDGE * weights).ravel()
+        return value, (x.T @ (p * share[:, None]) + 2 * TASK_RIDGE * away).ravel()
 
     best = minimize(
         loss,
@@ -192,8 +197,8 @@ def _fitted(weights: Floats, offset: float, reached: Sequence[Floats], task: tup
     """Splits the linear predictor into parts; a part's 0 and 1 are the ends of what the data and the
     anchors reach."""
     rounded = {feature.name: round(float(w), 3) + 0.0 for feature, w in zip(FEATURES, weights, strict=True)}
-    low: dict[str, float] = {}
-    span: dict[str, float] = {}
+    low: dict[Part, float] = {}
+    span: dict[Part, float] = {}
     everything = np.vstack(reached)
     for part in PARTS:
         columns = [i for i, feature in enumerate(FEATURES) if feature.part == part]

@@ -16,9 +16,9 @@ from llm_inference_router.types import Quality, Tier
 # tier -> (slope, intercept), in logits
 QUALITY: Mapping[Tier, tuple[float, float]] = MappingProxyType(
     {
-        "small": (4.03, 2.98),
-        "medium": (3.14, 2.98),
-        "large": (2.57, 2.98),
+        "small": (4.04, 2.98),
+        "medium": (3.16, 2.98),
+        "large": (2.58, 2.98),
     }
 )
 # Standard deviation in logits of one model around its tier's curve, and of the curve when one of the files

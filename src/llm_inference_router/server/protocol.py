@@ -8,7 +8,7 @@
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -19,6 +19,8 @@ _HEADER_BYTES = 32 * 1024
 _HEAD_WITHIN_S = 10.0
 _BODY_WITHIN_S = 30.0
 _SWEEP_S = 1.0
+_STATUS_LINE = b"HTTP/1.1 "
+_HEAD_END = b"\r\n\r\n"
 
 
 class _Refused(Exception):
@@ -34,7 +36,8 @@ class GuardedProtocol(HttpToolsProtocol):
     refusal: RouterError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]
+        joining = _Joining(cast(asyncio.Transport, transport), self.loop)
+        super().connection_made(cast(asyncio.Transport, joining))
         self._wait("head")
         if len(self.connections) > self.max_connections:
             self._refuse(Busy("too many connections", retry_after_s=1))
@@ -89,6 +92,44 @@ class GuardedProtocol(HttpToolsProtocol):
         head += [f"{name}: {value}" for name, value in headers if value]
         self.transport.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
         self.transport.close()
+
+
+class _Joining:
+    """A transport that sends the head of an answer together with its first bytes: one system call instead of two.
+
+    What is held leaves at the end of the loop's current round at the latest, so nothing can be held for long.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+        self.is_closing = transport.is_closing
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.get_extra_info = transport.get_extra_info
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        elif data.startswith(_STATUS_LINE) and data.endswith(_HEAD_END):
+            self._head = data
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
 
 async def sweep(connections: set[Any], closed: Any) -> None:

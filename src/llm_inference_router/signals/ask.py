@@ -20,13 +20,13 @@ _MACHINE = (
     "ide_opened_file", "ide_selection",
 )  # fmt: skip
 _MACHINE_OPEN = re.compile(r"\s{0,200}<(" + "|".join(_MACHINE) + r")\b[^<>]{0,200}>")
-_MACHINE_BLOCK = re.compile(r"<(" + "|".join(_MACHINE) + r")\b[^<>]{0,200}>.*?(?:</\1>|\Z)", re.DOTALL)
+_MACHINE_TAG = re.compile(r"<(" + "|".join(_MACHINE) + r")\b[^<>]{0,200}>")
 _MACHINE_END = re.compile(r"\s*</(" + "|".join(_MACHINE) + r")>\s*\Z")
 # What people paste for the model to read: context, though its kind says something of the task.
-_QUOTED_BLOCK = re.compile(
-    r"<(documents?|doc|context|article|transcript|email|file|source|passage|quote|attachment|file_contents|search_results)\b[^<>]{0,200}>"
-    r".*?(?:</\1>|\Z)",
-    re.DOTALL | re.IGNORECASE,
+_QUOTED_TAG = re.compile(
+    r"<(documents?|doc|context|article|transcript|email|file|source|passage|quote|attachment|file_contents"
+    r"|search_results)\b[^<>]{0,200}>",
+    re.IGNORECASE,
 )
 _FENCE = re.compile(r"```([A-Za-z0-9_+#.-]{0,20})[^\n]{0,200}\n.*?(?:```|\Z)", re.DOTALL)
 _TRIPLE = re.compile(r'"""\s*\n.*?(?:"""|\Z)', re.DOTALL)
@@ -67,7 +67,8 @@ def without_machine_blocks(text: str) -> str:
     if "<" not in text[:REACH] and ">" not in text[-REACH:]:
         return text
     if len(text) <= 2 * REACH:
-        return _MACHINE_BLOCK.sub("", text).strip() if _MACHINE_BLOCK.search(text) else text
+        rest, blocks = _without_blocks(text, _MACHINE_TAG, "")
+        return rest.strip() if blocks else text
     start, end = 0, len(text)
     while opened := _MACHINE_OPEN.match(text, start):
         close = f"</{opened[1]}>"
@@ -85,6 +86,29 @@ def without_machine_blocks(text: str) -> str:
     return text[start:end].strip()
 
 
+def _without_blocks(text: str, opening: re.Pattern[str], instead: str) -> tuple[str, int]:
+    """A text without its closed blocks, and their number. A tag that is never closed is a word like any other."""
+    kept: list[str] = []
+    unclosed: set[str] = set()
+    start = at = 0
+    while found := opening.search(text, at):
+        at = found.end()
+        name = found[1]
+        if name in unclosed:
+            continue
+        close = f"</{name}>"
+        end = text.find(close, at)
+        if end < 0:
+            unclosed.add(name)
+            continue
+        kept.append(text[start : found.start()])
+        start = at = end + len(close)
+    if not start:
+        return text, 0
+    kept.append(text[start:])
+    return instead.join(kept), len(kept) - 1
+
+
 def judged(text: str) -> Ask:
     """What of a human message is the question: quoted documents, code blocks and worked examples are set
     aside.
@@ -99,7 +123,7 @@ def judged(text: str) -> Ask:
         rest, fences = _FENCE.subn("\n", rest)
         code = fences > 0
     if "<" in rest:
-        rest, blocks = _QUOTED_BLOCK.subn("\n", rest)
+        rest, blocks = _without_blocks(rest, _QUOTED_TAG, "\n")
         quoted = blocks > 0
     if '"""' in rest and not code:
         trimmed = _TRIPLE.sub("\n", rest)

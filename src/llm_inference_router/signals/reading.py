@@ -38,7 +38,7 @@ _FOREIGN_MATHS = ("√", "∑", "∫", "≤", "≥", "∞", "π", "×", "∈", "
 _INLINE_OPTIONS = ("(a)", "(b)", "(c)", "(d)", "(1)", "(2)", "(3)", "(4)")
 _SPACELESS: dict[Script, int] = {"han": 2, "kana": 2, "thai": 4}
 _DENSE: frozenset[Script] = frozenset(("han", "kana", "hangul"))
-_DENSE_WINDOW = 360  # these say in it what 1,000 characters say elsewhere
+_DENSE_WINDOW = 360  # these say in it what 900 characters say elsewhere
 _BLANK = re.compile(r"__| _[ .,]")
 
 
@@ -69,6 +69,7 @@ class Reading(Struct, frozen=True):
     size: int
     letters: int
     spaces: int
+    digits: int
     numbers: int
     symbols: int
     commands: int
@@ -153,6 +154,7 @@ def read(window: str) -> Reading:
         questions += count("？") + count("؟")
         sentences += count("。") + count("？") + count("।") + count("؟")
         clauses += count("，") + count("、") + count("،")
+    numbers = sum([1 for word in distinct if "0" <= word[0] <= "9"])
     options, bullets = _lines(low) if "\n" in low else (0, 0)
     if "(" in low:
         options = max(options, sum(map(count, _INLINE_OPTIONS)))
@@ -165,7 +167,8 @@ def read(window: str) -> Reading:
         size=size,
         letters=letters,
         spaces=spaces,
-        numbers=sum([1 for word in distinct if "0" <= word[0] <= "9"]),
+        digits=sum([len(word) for word in words if "0" <= word[0] <= "9"]) if numbers else 0,
+        numbers=numbers,
         symbols=symbols,
         commands=len(_COMMAND.findall(low)) if "\\" in low else 0,
         options=options,

@@ -25,7 +25,7 @@ EVIDENCE: tuple[str, ...] = (
 )  # fmt: skip
 _LEARNED = len(LABELS) - 1  # agent is told by the tools, not by words
 _CAP = 4.0
-_AGENT, _WORKING = 0.55, 0.85  # its share when tools are offered, and inside a tool loop
+_AGENT, _WORKING = 0.40, 0.85  # its share when tools are offered, and inside a tool loop
 
 
 def evidence(reading: Reading, system: Sequence[int], code: bool) -> list[float]:
@@ -40,7 +40,7 @@ def evidence(reading: Reading, system: Sequence[int], code: bool) -> list[float]
         min(reading.numbers, 5) / 5.0,
         min(reading.symbols + 2 * reading.commands, 8) / 8.0,
         min(reading.codelike, 6) / 6.0,
-        1.0 if code else 0.0,
+        3.0 if code else 0.0,
         1.0 if reading.options >= 3 else 0.0,
         1.0 if reading.blank else 0.0,
         1.0 if reading.questions else 0.0,
@@ -99,12 +99,12 @@ def format_of(reading: Reading, request: ChatRequest, task: TaskLabel) -> Format
     words = reading.distinct
     if reading.options >= 3 or (reading.options == 2 and ("option" in words or "choice" in words or "answer" in words)):
         return "choice"
-    if words & _JSON and task != "code":
+    if task == "code" and words & _WRITE:
+        return "code"
+    if words & _JSON:
         return "json"
     if words & _TABLE and task != "code":
         return "table"
-    if task == "code" and words & _WRITE:
-        return "code"
     low = reading.low
     if "one word" in low or "yes or no" in low or "true or false" in low or "one sentence" in low:
         return "short"

@@ -9,6 +9,7 @@ At most `BUFFER` bytes wait unread: beyond, the socket is not read, so that a sl
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import httptools
 
@@ -32,6 +33,7 @@ class Connection(asyncio.Protocol):
         self._released = released
         self._lost = lost
         self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)  # reads one answer after the other
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.idle_since = 0.0
@@ -39,7 +41,6 @@ class Connection(asyncio.Protocol):
         self.busy = False
 
     def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
         self._waiting = 0
         self._paused = False
@@ -117,8 +118,7 @@ class Connection(asyncio.Protocol):
     # --- asyncio.Protocol -----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
         if not self.busy:  # bytes that nobody asked for
