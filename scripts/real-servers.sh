@@ -8,7 +8,7 @@
 #   LLM_ROUTER_VLLM_URL   a vLLM that runs already, with this model and these flags: nothing is started
 #   LLM_ROUTER_DATA       a data folder (*.jsonl, a `prompt` a line): its prompts are sent through the router as well
 #   PIP_EXTRA_INDEX_URL   pip's own: where your index has no CPU build of torch, name one that has
-# The first run downloads about 1 GB and unpacks 3 GB into .venv-real (Linux). A start takes three to five minutes and 3 GB
+# The first run downloads about 1 GB and unpacks 3 GB into .venv-real (Linux). A start takes half a minute to five minutes and 3 GB
 # of memory. The server's log is .venv-real/vllm.log.
 set -euo pipefail
 cd "$(dirname "$0")/.."

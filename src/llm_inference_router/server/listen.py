@@ -1,6 +1,7 @@
 """Runs the application on uvicorn: the socket, the signals, the limits on connections, the drain."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from llm_inference_router.server.protocol import GuardedProtocol, sweep
 _SWITCH_INTERVAL_S = 0.0005  # the record writer is a thread: on a busy loop it waits this long for the GIL, not 5 ms
 _KEEP_ALIVE_S = 75
 _BACKLOG = 2048
+_GC_THRESHOLD = 20_000
 
 
 class _Server(uvicorn.Server):
@@ -79,4 +81,8 @@ async def _run(server: _Server, listener: socket.socket, router: Router, ready: 
 async def _announce(server: _Server, ready: Callable[[], None]) -> None:
     while not server.started:
         await asyncio.sleep(0.01)
+    # What is loaded by now lives as long as the process: the collector need not look at it again, and seldom at the rest.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD, 20, 50)
     ready()

@@ -6,6 +6,7 @@ the cost does not grow with the prompt.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -192,12 +193,8 @@ def extract(request: ChatRequest, view: TextView) -> Signals:
     )
 
 
+@lru_cache(maxsize=512)  # an application's system message comes with each of its requests
 def _system_hits(system: str) -> Sequence[int]:
-    if not system:
-        return _NO_HITS
     hits = [0] * len(CATEGORIES)
     lookup(set(_SPLIT.findall(system.lower())), "latin", hits)
-    return hits
-
-
-_NO_HITS: Sequence[int] = ()
+    return tuple(hits) if any(hits) else ()

@@ -8,6 +8,7 @@ its length is known, its make-up is that of the window.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -159,6 +160,11 @@ _UNITS = words(
 )
 
 
+@lru_cache(maxsize=256)
+def _tokens_of(unit: str) -> float | None:
+    return next((tokens for start, tokens in _UNIT_TOKENS.items() if unit.startswith(start)), None)
+
+
 def asked_amount(low: str) -> float | None:
     """Tokens that a lower-cased ask names in words, sentences, pages or items; None when it names none."""
     best: float | None = None
@@ -167,11 +173,10 @@ def asked_amount(low: str) -> float | None:
         if cjk_number:
             tokens = int(cjk_number) * _UNIT_TOKENS[cjk_unit]
         else:
-            count = _NUMBER_WORDS.get(number) or int(number)
-            per = next((v for k, v in _UNIT_TOKENS.items() if unit.startswith(k)), None)
-            if per is None:
+            each = _tokens_of(unit)
+            if each is None:
                 continue
-            tokens = count * per
+            tokens = (_NUMBER_WORDS.get(number) or int(number)) * each
         best = max(best or 0.0, tokens)
     return best
 
