@@ -1,20 +1,30 @@
-"""Writes docs/reference/config.md from the schema. usage: scripts/reference.py [--check]"""
+"""Writes what docs/reference takes from the code: config.md, cli.md and the table of metrics.md.
 
+usage: scripts/reference.py [--check]
+"""
+
+import importlib
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 from msgspec import inspect
 
+from llm_inference_router.cli.main import main as command_line
 from llm_inference_router.config import defaults
 from llm_inference_router.config.convert import choices, config_type, default_of
 from llm_inference_router.config.descriptions import sentence
 from llm_inference_router.config.jsonschema import written_default
 from llm_inference_router.config.schema import Constraint, Duration, Secret, Size
+from llm_inference_router.telemetry.metrics import Metrics
 
-PAGE = Path(__file__).parent.parent / "docs" / "reference" / "config.md"
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+PAGE = FOLDER / "config.md"
 
 _HEAD = """# Configuration
 
@@ -170,14 +180,96 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+# --- the command line -------------------------------------------------------------------------------------------------
+
+_CLI_HEAD = """# Command line
+
+This page is made from the commands' own help by `scripts/reference.py`; do not edit it.
+
+`llm-router --help` lists the commands, `llm-router --version` prints the version. Exit codes: 0 good, 1 findings or a
+failure, 2 wrong usage, 78 a configuration that must not be loaded.
+"""
+
+
+def cli_page() -> str:
+    """The whole page of the command line."""
+    context = click.Context(command_line, info_name="llm-router")
+    parts = [_CLI_HEAD]
+    for verb in command_line.list_commands(context):
+        command = importlib.import_module(f"llm_inference_router.cli.{verb}").command
+        parts.append(_command(verb, command, click.Context(command, info_name=verb, parent=context)))
+    return "\n".join(parts)
+
+
+def _command(verb: str, command: click.Command, context: click.Context) -> str:
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    lines = [f"## {verb}", "", "```", usage, "```", "", *_help(command), ""]
+    lines += ["| option | meaning |", "|---|---|"]
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is not None:
+            lines.append(f"| `{_cell(record[0])}` | {_cell(' '.join(record[1].split()))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _help(command: click.Command) -> Iterator[str]:
+    """The help's paragraphs; those that click is told not to wrap (a line of backspace first) as they are written."""
+    for number, paragraph in enumerate(cleandoc(command.help or "").split("\n\n")):
+        if number:
+            yield ""
+        title, *rest = paragraph.removeprefix("\b\n").split("\n")
+        if paragraph.startswith("\b") and rest:
+            yield from (title, "", "```", *(line.removeprefix("  ") for line in rest), "```")
+        else:
+            yield " ".join([title, *rest]).replace("\b", "").strip()
+
+
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+
+def metrics_table() -> str:
+    """One row a metric, as it is named when it is scraped."""
+    lines = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for metric in vars(Metrics()).values():
+        for family in getattr(metric, "describe", tuple)():
+            name = family.name + ("_total" if family.type == "counter" else "")
+            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+            lines.append(f"| `{name}` | {family.type} | {labels or '-'} | {family.documentation} |")
+    return "\n".join(lines)
+
+
+def filled(text: str, name: str, block: str) -> str:
+    """A page with what stands between its two marks of that name replaced. Raises ValueError without the marks."""
+    begin, end = f"<!-- {name}: made by scripts/reference.py -->", f"<!-- end of {name} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"the page needs each of {begin} and {end} once")
+    marked = re.escape(begin) + ".*?" + re.escape(end)
+    return re.sub(marked, lambda _: f"{begin}\n\n{block}\n\n{end}", text, flags=re.DOTALL)
+
+
+def metrics_page() -> str:
+    """The page as it stands, with a fresh table."""
+    return filled((FOLDER / "metrics.md").read_text(encoding="utf-8"), "metrics", metrics_table())
+
+
+PAGES: dict[Path, Callable[[], str]] = {
+    PAGE: page,
+    FOLDER / "cli.md": cli_page,
+    FOLDER / "metrics.md": metrics_page,
+}
+
+
 def main() -> int:
-    if "--check" in sys.argv[1:]:
-        fresh = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
-        print(f"{PAGE.name} is {'fresh' if fresh else 'stale: run scripts/reference.py'}")
-        return 0 if fresh else 1
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(), encoding="utf-8")
-    return 0
+    stale = 0
+    for path, make in PAGES.items():
+        fresh = path.exists() and path.read_text(encoding="utf-8") == make()
+        if "--check" in sys.argv[1:]:
+            print(f"{path.name} is {'fresh' if fresh else 'stale: run scripts/reference.py'}")
+            stale += not fresh
+        elif not fresh:
+            path.write_text(make(), encoding="utf-8")
+            print(f"wrote {path.name}")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

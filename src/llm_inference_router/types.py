@@ -30,7 +30,6 @@ TaskLabel: TypeAlias = Literal[
 ]
 Format: TypeAlias = Literal["free", "list", "table", "json", "code", "choice", "number", "short"]
 RejectionReason: TypeAlias = Literal[
-    "key",  # the caller's key may not use it
     "capability",  # it lacks tools, vision, ... that the request needs
     "context",  # prompt plus output do not fit its window
     "rule",  # a rule's constraint excludes it

@@ -47,7 +47,7 @@ def test_prompt_and_answer_must_fit_the_window(
 
 
 def test_a_pinned_model_is_not_measured_against_its_window() -> None:
-    assert reject(ask(measured=signals(prompt_tokens=9_999)), model("m", context=1_000), pinned=True) is None
+    assert reject(ask(measured=signals(prompt_tokens=9_999)), model("m", context=1_000), windows=False) is None
 
 
 def test_the_callers_cost_cap_is_on_expected_cost() -> None:
@@ -98,7 +98,7 @@ def test_each_key_of_a_constraint_narrows(constraint: Constraint, left: str) -> 
     given_already=st.lists(constraints(), max_size=3),
     more=constraints(),
     resting=st.frozensets(names()),
-    pinned=st.booleans(),
+    windows=st.booleans(),
 )
 def test_one_more_constraint_never_adds_a_model(
     asked: Ask,
@@ -106,12 +106,12 @@ def test_one_more_constraint_never_adds_a_model(
     given_already: list[Constraint],
     more: Constraint,
     resting: frozenset[str],
-    pinned: bool,
+    windows: bool,
 ) -> None:
     narrowings = [narrow("x", "constraint", one, listed) for one in given_already]
-    before, _ = admissible(asked, listed, narrowings, resting, pinned=pinned)
+    before, _ = admissible(asked, listed, narrowings, resting, windows=windows)
     narrowings.append(narrow("y", "constraint", more, listed))
-    after, rejections = admissible(asked, listed, narrowings, resting, pinned=pinned)
+    after, rejections = admissible(asked, listed, narrowings, resting, windows=windows)
     assert set(names_of(after)) <= set(names_of(before))
     assert sorted(names_of(after) + [one.model for one in rejections]) == sorted(names_of(listed))
 

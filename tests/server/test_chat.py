@@ -23,7 +23,6 @@ from tests.serving.upstream import (
 )
 
 ERROR_500 = whole({"error": {"message": "boom", "type": "server_error"}}, 500)
-STREAMS = {"stream": True}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +87,7 @@ def test_the_record_is_there_when_the_answer_is(router: Router) -> None:
 
 
 def test_a_stream_arrives_in_chunks_and_ends_with_the_marker(router: Router) -> None:
-    answer = router.chat(**STREAMS)
+    answer = router.chat(stream=True)
     chunks = events(answer)
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert chunks[-1] == "[DONE]"
@@ -99,14 +98,14 @@ def test_a_stream_arrives_in_chunks_and_ends_with_the_marker(router: Router) -> 
 
 
 def test_usage_is_streamed_to_those_who_ask(router: Router) -> None:
-    chunks = events(router.chat(**STREAMS, stream_options={"include_usage": True}))
+    chunks = events(router.chat(stream=True, stream_options={"include_usage": True}))
     assert chunks[-2]["usage"]["total_tokens"] == 103
     assert chunks[-2]["choices"] == []
 
 
 def test_usage_that_the_upstream_does_not_report_is_estimated_and_marked(router: Router, backend: Upstream) -> None:
     backend.behaviours["one"] = answers("four words are here", usage=False)
-    answer = router.chat(**STREAMS, stream_options={"include_usage": True})
+    answer = router.chat(stream=True, stream_options={"include_usage": True})
     assert events(answer)[-2]["usage"]["completion_tokens"] > 0
     name = answer.headers["x-router-decision-id"]
     [outcome] = rows(router, "SELECT * FROM outcomes WHERE decision_id = ?", name)
@@ -177,14 +176,14 @@ def test_a_stream_that_fails_before_content_is_answered_by_the_next_model(
     router: Router, backend: Upstream, failure: str
 ) -> None:
     backend.behaviours["one"] = STREAM_FAILURES[failure]
-    answer = router.chat(**STREAMS)
+    answer = router.chat(stream=True)
     assert answer.headers["x-router-model"] == "two"
     assert events(answer)[-1] == "[DONE]"
 
 
 def test_an_answer_that_is_cut_ends_with_an_error_and_no_marker(router: Router, backend: Upstream) -> None:
     backend.behaviours["one"] = sends(STREAM_HEAD + event(delta("half an ")), then="reset")
-    answer = router.chat(**STREAMS)
+    answer = router.chat(stream=True)
     chunks = events(answer)
     assert chunks[0]["choices"][0]["delta"]["content"] == "half an "
     assert chunks[-1]["error"]["code"] == "upstream_truncated"
@@ -195,13 +194,13 @@ def test_an_answer_that_is_cut_ends_with_an_error_and_no_marker(router: Router, 
 
 def test_an_answer_that_stalls_ends_with_an_error(router: Router, backend: Upstream) -> None:
     backend.behaviours["one"] = sends(STREAM_HEAD + event(delta("half an ")), then="hang")
-    assert events(router.chat(**STREAMS))[-1]["error"]["type"] == "upstream_error"
+    assert events(router.chat(stream=True))[-1]["error"]["type"] == "upstream_error"
 
 
 def test_a_finish_without_marker_is_complete_at_once(router: Router, backend: Upstream) -> None:
     backend.behaviours["one"] = sends(STREAM_HEAD + event(delta("done")) + event(delta(finish="stop")), then="hang")
     began = time.monotonic()
-    chunks = events(router.chat(**STREAMS))
+    chunks = events(router.chat(stream=True))
     assert chunks[-1] == "[DONE]"
     assert time.monotonic() - began < 4
 

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -24,7 +24,7 @@ class Request:
     gone_after: float = -1.0  # seconds from the request until then
 
 
-Behaviour: TypeAlias = Callable[[asyncio.StreamWriter, Request], Awaitable[None]]
+Behaviour: TypeAlias = Callable[[asyncio.StreamWriter, Request], Coroutine[Any, Any, None]]
 
 
 @dataclass

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 import click
 import orjson
-from msgspec import Struct, structs
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -21,13 +20,13 @@ from llm_inference_router.config.load import inspect
 from llm_inference_router.config.models import catalogue
 from llm_inference_router.config.schema import Config
 from llm_inference_router.dialects import chat
-from llm_inference_router.effects import SystemClock, new_id
+from llm_inference_router.effects import SystemClock
+from llm_inference_router.engine.judge import Wishes, judge
 from llm_inference_router.errors import ConfigError, RouterError
 from llm_inference_router.money import from_usd
 from llm_inference_router.routing.catalog import compile_catalog
-from llm_inference_router.routing.decide import Snapshot, ask_for, decide
+from llm_inference_router.routing.decide import Snapshot
 from llm_inference_router.routing.explain import dollars, explain, why
-from llm_inference_router.signals.base import extract, view
 from llm_inference_router.types import Caller, Candidate, Decision
 
 BAD_CONFIG = os.EX_CONFIG  # 78
@@ -35,13 +34,6 @@ _FOUND = "router.yaml"
 _BUILT_IN = Path(__file__).with_name("demo.yaml")
 _SHOWN = 48  # characters of a prompt in a table
 _WIDE = 160  # columns where no terminal says how many there are
-
-
-class Wishes(Struct, frozen=True):
-    """What request headers would carry."""
-
-    quality: float | None = None
-    max_cost: int | None = None
 
 
 def _finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
@@ -92,7 +84,7 @@ def command(
     caller = Caller(user=user, tags=_tags(tags))
     if key_name is not None:
         caller = Caller(key=key_name, routes=_permissions(config, key_name), user=user, tags=caller.tags)
-    wishes = Wishes(quality, None if max_cost_usd is None else from_usd(max_cost_usd))
+    wishes = Wishes(quality=quality, max_cost=None if max_cost_usd is None else from_usd(max_cost_usd))
     many = text is not None and text.startswith("@")
     questions = lines(Path(str(text)[1:]), model) if many else [single(text, model)]
     answers = _progress(questions, many=many)
@@ -164,28 +156,10 @@ def _progress(questions: list[Question], *, many: bool) -> Iterator[Question]:
 
 
 def _answer(question: Question, caller: Caller, wishes: Wishes, snapshot: Snapshot) -> Decision | RouterError:
-    clock = SystemClock()
-    began = clock.monotonic()
     try:
-        request = chat.parse(question.body)
-        seen = view(request)
-        now = clock.now_ms()
-        name = new_id(now)
-        ask = ask_for(
-            request,
-            seen,
-            extract(request, seen),
-            caller,
-            id=name,
-            request_id="req_" + name.replace("-", ""),
-            at=now,
-            quality=wishes.quality,
-            max_cost=wishes.max_cost,
-        )
-        decision = decide(ask, snapshot)
+        return judge(chat.parse(question.body), caller, wishes, snapshot, SystemClock())
     except RouterError as error:
         return error
-    return structs.replace(decision, elapsed_us=round((clock.monotonic() - began) * 1e6))
 
 
 # --- showing ------------------------------------------------------------------------------------------------

@@ -69,11 +69,9 @@ class Dispatch:
             runtime.endpoints.ended(endpoint, fault, ended)
             if fault is not None and fault is not _CANCELLED:
                 runtime.forget_snapshot()
-            before = tuple(self._trace.attempts)
             attempt = self._trace.tried(
                 model, endpoint, fault, self._usage(fault), began=began, ended=ended, at=runtime.clock.now_ms()
             )
-            runtime.observer.tried(attempt, before)
             if fault is None and attempt.ttft_ms is not None and attempt.usage is not None:
                 runtime.live.observe(model.name, attempt.ttft_ms, attempt.total_ms, attempt.usage.output_tokens)
         return fault

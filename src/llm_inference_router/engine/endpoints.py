@@ -1,6 +1,6 @@
 """The state of every endpoint: how busy it is, whether its breaker rests, and until when it asked to be left alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from llm_inference_router.resilience.balance import pick, prefix_of
 from llm_inference_router.resilience.breaker import Breaker, State
@@ -13,12 +13,13 @@ _BLAMELESS = frozenset({"rate_limited", "auth", "cancelled"})
 
 
 class EndpointState:
-    __slots__ = ("breaker", "outstanding", "rests_until")
+    __slots__ = ("breaker", "limited", "outstanding", "rests_until")
 
     def __init__(self, breaker: Breaker | None) -> None:
         self.breaker = breaker
         self.outstanding = 0
         self.rests_until = 0.0
+        self.limited = False  # its last rest was asked for by its upstream
 
     def permits(self, now: float) -> bool:
         return now >= self.rests_until and (self.breaker is None or self.breaker.permits(now))
@@ -61,8 +62,10 @@ class Endpoints:
         if fault is not None and fault.kind == "rate_limited":
             rest = _RATE_LIMIT_REST_S if fault.retry_after_s is None else fault.retry_after_s
             state.rests_until = now + min(rest, _LONGEST_REST_S)
+            state.limited = True
         elif fault is not None and fault.kind == "auth":
             state.rests_until = now + _AUTH_REST_S
+            state.limited = False
         if state.breaker is None:
             return
         if fault is None or fault.final or fault.code == "context_length_exceeded":
@@ -86,7 +89,11 @@ class Endpoints:
         """Models of which no endpoint may be tried now."""
         return frozenset(m.name for m in self._models if not any(self._states[e.id].permits(now) for e in m.endpoints))
 
-    def rests_for(self, models: Sequence[str], now: float) -> float:
+    def limited(self, resting: Collection[str]) -> frozenset[str]:
+        """Those of the resting models that rest because their upstream asked for it."""
+        return frozenset(m.name for m in self._models if m.name in resting and self._states[m.endpoints[0].id].limited)
+
+    def rests_for(self, models: Collection[str], now: float) -> float:
         """Seconds until the first endpoint of these models may be tried again."""
         rests = [self._states[e.id].rests_for(now) for m in self._models if m.name in models for e in m.endpoints]
         return min(rests, default=0.0)

@@ -1,10 +1,9 @@
-"""From a request to its decision: measure, then decide. The server, /v1/route and the demo all come through here."""
+"""From a request to its decision: measure, then decide. The server, /v1/route and the command line come through here."""
 
 from msgspec import Struct, structs
 
-from llm_inference_router.effects import new_id
-from llm_inference_router.engine.runtime import Runtime
-from llm_inference_router.routing.decide import ask_for, decide
+from llm_inference_router.effects import Clock, new_id
+from llm_inference_router.routing.decide import Snapshot, ask_for, decide
 from llm_inference_router.signals.base import extract, view
 from llm_inference_router.types import Caller, ChatRequest, Decision
 
@@ -18,12 +17,12 @@ class Wishes(Struct, frozen=True):
     explained: bool = False
 
 
-def judge(runtime: Runtime, request: ChatRequest, caller: Caller, wishes: Wishes) -> Decision:
+def judge(request: ChatRequest, caller: Caller, wishes: Wishes, snapshot: Snapshot, clock: Clock) -> Decision:
     """Raises NotFound, Unservable or UpstreamUnavailable, as `decide` does."""
-    began = runtime.clock.monotonic()
+    began = clock.monotonic()
     seen = view(request)
     signals = extract(request, seen)
-    now = runtime.clock.now_ms()
+    now = clock.now_ms()
     name = new_id(now)
     ask = ask_for(
         request,
@@ -36,6 +35,6 @@ def judge(runtime: Runtime, request: ChatRequest, caller: Caller, wishes: Wishes
         quality=wishes.quality,
         max_cost=wishes.max_cost,
     )
-    decision = decide(ask, runtime.snapshot())
-    elapsed = runtime.clock.monotonic() - began
+    decision = decide(ask, snapshot)
+    elapsed = clock.monotonic() - began
     return structs.replace(decision, elapsed_us=round(elapsed * 1e6))

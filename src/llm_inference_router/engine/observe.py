@@ -1,6 +1,12 @@
-"""Tells the metrics and the log what happened. Nothing here can delay or fail an answer."""
+"""Tells the metrics and the log what happened. Nothing here can delay or fail an answer.
+
+What happens is put aside and told in batches: run together, the same code costs a third of what it costs between two
+requests, when the processor's caches are full of something else. `flush` is called a few times a second and before the
+metrics are read.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 from llm_inference_router.money import to_usd
 from llm_inference_router.telemetry.logs import Log
@@ -8,56 +14,42 @@ from llm_inference_router.telemetry.metrics import Children, Metrics
 from llm_inference_router.types import Attempt, Decision, Record
 
 _OTHER = "other"
+_BATCH = 64  # half a millisecond of work
 
 
 class Observer:
     def __init__(self, metrics: Metrics, log: Log, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._metrics = metrics
         self._log = log
-        self._requests = Children(metrics.requests)
-        self._decisions = Children(metrics.decisions)
-        self._tokens = Children(metrics.tokens)
-        self._cost = Children(metrics.cost)
-        self._baseline = Children(metrics.baseline_cost)
-        self._attempts = Children(metrics.attempts)
-        self._retries = Children(metrics.retries)
-        self._fallbacks = Children(metrics.fallbacks)
-        self._request_seconds = Children(metrics.request_seconds)
-        self._ttft = Children(metrics.ttft_seconds)
+        self._told = _Told(metrics)
+        self._decisions: list[Decision] = []
+        self._records: list[Record] = []
 
     def decided(self, decision: Decision) -> None:
-        self._decisions(decision.route, decision.chosen, decision.reason).inc()
-        self._metrics.complexity.observe(decision.signals.complexity.value)
-        self._metrics.decision_seconds.observe(decision.elapsed_us / 1e6)
+        self._decisions.append(decision)
 
-    def tried(self, attempt: Attempt, before: tuple[Attempt, ...]) -> None:
-        self._attempts(attempt.model, attempt.endpoint, attempt.outcome).inc()
-        if not before:
-            return
-        cause = before[-1].outcome
-        if before[-1].model == attempt.model:
-            self._retries(attempt.model, cause).inc()
-        else:
-            self._fallbacks(before[-1].model, attempt.model, cause).inc()
+    def answered(self, record: Record) -> None:
+        self._records.append(record)
+        if len(self._records) >= _BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Everything that happened so far is in the metrics and on the log."""
+        decisions, self._decisions = self._decisions, []
+        records, self._records = self._records, []
+        for decision in decisions:
+            self._told.decision(decision)
+        for record in records:
+            self._told.record(record)
+            self._log.answer(record.decision, record.outcome)
+        self._log.flush()
 
     def refused(self, status: int) -> None:
         """A request that never reached a decision."""
-        self._requests(_OTHER, _OTHER, str(status)).inc()
-
-    def answered(self, record: Record) -> None:
-        outcome = record.outcome
-        self._requests(outcome.route, outcome.model, str(outcome.status)).inc()
-        self._request_seconds(outcome.route, outcome.model).observe(outcome.total_ms / 1000)
-        self._metrics.overhead_seconds.observe(outcome.overhead_ms / 1000)
-        if outcome.ttft_ms is not None:
-            self._ttft(outcome.model).observe(outcome.ttft_ms / 1000)
-        if outcome.usage is not None:
-            self._spent(record)
-        self._log.answer(record.decision, outcome)
+        self._told.requests(_OTHER, _OTHER, str(status)).inc()
 
     def dropped(self, record: Record) -> None:
-        self._metrics.dropped.inc()
+        self._told.metrics.dropped.inc()
         self._log.event("record_dropped", record.outcome.at, id=record.decision.id)
 
     def crashed(self, error: Exception) -> None:
@@ -68,17 +60,58 @@ class Observer:
         place = f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else "?"
         self._log.event("internal_error", self._now_ms(), error=type(error).__name__, place=place)
 
-    def _spent(self, record: Record) -> None:
+
+class _Told:
+    """The metrics, each child looked up once."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self.requests = Children(metrics.requests)
+        self._decisions = Children(metrics.decisions)
+        self._tokens = Children(metrics.tokens)
+        self._cost = Children(metrics.cost)
+        self._baseline = Children(metrics.baseline_cost)
+        self._attempts = Children(metrics.attempts)
+        self._retries = Children(metrics.retries)
+        self._fallbacks = Children(metrics.fallbacks)
+        self._request_seconds = Children(metrics.request_seconds)
+        self._ttft = Children(metrics.ttft_seconds)
+
+    def decision(self, decision: Decision) -> None:
+        self._decisions(decision.route, decision.chosen, decision.reason).inc()
+        self.metrics.complexity.observe(decision.signals.complexity.value)
+        self.metrics.decision_seconds.observe(decision.elapsed_us / 1e6)
+
+    def record(self, record: Record) -> None:
         outcome = record.outcome
-        self._baseline(outcome.route).inc(to_usd(outcome.baseline_cost))
+        self.requests(outcome.route, outcome.model, str(outcome.status)).inc()
+        self._request_seconds(outcome.route, outcome.model).observe(outcome.total_ms / 1000)
+        self.metrics.overhead_seconds.observe(outcome.overhead_ms / 1000)
+        if outcome.ttft_ms is not None:
+            self._ttft(outcome.model).observe(outcome.ttft_ms / 1000)
+        if outcome.usage is not None:
+            self._baseline(outcome.route).inc(to_usd(outcome.baseline_cost))
+        before: Attempt | None = None
         for attempt in record.attempts:
-            usage = attempt.usage
-            if usage is None:
-                continue
-            self._cost(outcome.route, attempt.model).inc(to_usd(attempt.cost))
-            self._tokens(attempt.model, "input").inc(usage.input_tokens)
-            self._tokens(attempt.model, "output").inc(usage.output_tokens)
-            if usage.cached_tokens:
-                self._tokens(attempt.model, "cached_input").inc(usage.cached_tokens)
-            if usage.reasoning_tokens:
-                self._tokens(attempt.model, "reasoning").inc(usage.reasoning_tokens)
+            self._attempt(attempt, before, outcome.route)
+            before = attempt
+
+    def _attempt(self, attempt: Attempt, before: Attempt | None, route: str) -> None:
+        self._attempts(attempt.model, attempt.endpoint, attempt.outcome).inc()
+        if before is not None and before.model == attempt.model:
+            self._retries(attempt.model, before.outcome).inc()
+        elif before is not None:
+            self._fallbacks(before.model, attempt.model, before.outcome).inc()
+        usage = attempt.usage
+        if usage is None:
+            return
+        self._cost(route, attempt.model).inc(to_usd(attempt.cost))
+        counts: tuple[tuple[str, Any], ...] = (
+            ("input", usage.input_tokens),
+            ("output", usage.output_tokens),
+            ("cached_input", usage.cached_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        )
+        for kind, tokens in counts:
+            if tokens:
+                self._tokens(attempt.model, kind).inc(tokens)

@@ -62,8 +62,13 @@ class Runtime:
         """What a decision may know of the moment; a new value twice a second, never changed in place."""
         now = self.clock.monotonic()
         if now - self._snapshot_at > _SNAPSHOT_S:
+            resting = self.endpoints.resting(now)
             self._snapshot = Snapshot(
-                catalog=self.catalog, resting=self.endpoints.resting(now), live=self.live.figures()
+                catalog=self.catalog,
+                resting=resting,
+                limited=self.endpoints.limited(resting),
+                live=self.live.figures(),
+                retry_after_s=max(1.0, self.endpoints.rests_for(resting, now)),
             )
             self._snapshot_at = now
         return self._snapshot

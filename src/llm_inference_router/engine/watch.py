@@ -1,4 +1,4 @@
-"""What the engine does by the clock: asks local servers how they are, flushes the log, prunes old records."""
+"""What the engine does by the clock: asks local servers how they are, flushes metrics and log, prunes old records."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from llm_inference_router.backends.base import Call
 from llm_inference_router.config.schema import Config, Health, ModelConfig
+from llm_inference_router.engine.observe import Observer
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.store.sqlite import SqliteStore
-from llm_inference_router.telemetry.logs import Log
 from llm_inference_router.transport.base import TransportFault
 from llm_inference_router.types import Endpoint, Model
 
@@ -73,10 +73,10 @@ async def _keep_probing(runtime: Runtime, one: Probe) -> None:
         await asyncio.sleep(one.every * (0.9 + 0.2 * runtime.random.random()))
 
 
-async def _keep_flushing(log: Log) -> None:
+async def _keep_flushing(observer: Observer) -> None:
     while True:
         await asyncio.sleep(_FLUSH_S)
-        log.flush()
+        observer.flush()
 
 
 async def _keep_pruning(runtime: Runtime, store: SqliteStore) -> None:
@@ -86,10 +86,10 @@ async def _keep_pruning(runtime: Runtime, store: SqliteStore) -> None:
         await store.prune(runtime.clock.now_ms() - retain_ms)
 
 
-async def watch(runtime: Runtime, store: SqliteStore, log: Log) -> None:
+async def watch(runtime: Runtime, store: SqliteStore) -> None:
     """Runs until it is cancelled. The tasks are independent: one that fails is a bug, and ends them all loudly."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_keep_flushing(log))
+        tasks.create_task(_keep_flushing(runtime.observer))
         tasks.create_task(_keep_pruning(runtime, store))
         for one in probes(runtime.config, dict(runtime.catalog.models)):
             tasks.create_task(_keep_probing(runtime, one))

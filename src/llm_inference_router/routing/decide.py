@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from llm_inference_router.errors import NotFound, RouterError, Unservable, UpstreamUnavailable
+from llm_inference_router.errors import Busy, NotFound, RouterError, Unservable, UpstreamUnavailable
 from llm_inference_router.routing import predict, priors
 from llm_inference_router.routing.ask import Ask as Ask
 from llm_inference_router.routing.ask import Live as Live
 from llm_inference_router.routing.catalog import Catalog, Choice
-from llm_inference_router.routing.filter import admissible
+from llm_inference_router.routing.filter import admissible, beyond_windows, fits_nowhere
 from llm_inference_router.routing.policy import choose
 from llm_inference_router.routing.rules import CompiledRule, first_match
 from llm_inference_router.signals.base import TextView
@@ -44,6 +44,7 @@ class Snapshot(Struct, frozen=True):
     resting: frozenset[str] = frozenset()
     live: Mapping[str, Live] = {}
     retry_after_s: float = 10.0
+    limited: frozenset[str] = frozenset()
 
 
 def ask_for(
@@ -85,9 +86,11 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     choice = resolve(snapshot.catalog, ask)
     rule = first_match(choice.rules, ask) if choice.rules else None
     narrowings = () if rule is None else (rule.narrowing,)
-    models, rejections = admissible(ask, choice.models, narrowings, snapshot.resting, pinned=choice.pinned)
+    models, rejections = admissible(ask, choice.models, narrowings, snapshot.resting, windows=not choice.pinned)
+    if not models and fits_nowhere(ask, choice.models):
+        models, rejections = beyond_windows(ask, choice.models, narrowings, snapshot.resting)
     if not models:
-        raise _refusal(choice, rejections, snapshot.retry_after_s)
+        raise _refusal(choice, rejections, snapshot)
     policy = _policy(choice, rule, ask)
     candidates = _candidates(models, ask, policy, snapshot.live)
     chain = choose(policy, candidates, ask.signals.complexity.value)
@@ -159,10 +162,14 @@ def _reason(choice: Choice, rule: CompiledRule | None) -> str:
     return f"policy:{choice.policy.kind}" if rule is None else f"rule:{rule.name}"
 
 
-def _refusal(choice: Choice, rejections: tuple[Rejection, ...], retry_after_s: float) -> RouterError:
+def _refusal(choice: Choice, rejections: tuple[Rejection, ...], snapshot: Snapshot) -> RouterError:
     why = "; ".join(f"{one.model}: {one.reason} ({one.detail})" for one in rejections)
-    kind = "model" if choice.pinned else "route"
-    if any(one.reason == "unavailable" for one in rejections):
-        message = f'No model of {kind} "{choice.name}" is available now. {why}.'
-        return UpstreamUnavailable(message, status=503, retry_after_s=retry_after_s)
-    return Unservable(f'No model of {kind} "{choice.name}" may or can serve this request. {why}.')
+    name = f'{"model" if choice.pinned else "route"} "{choice.name}"'
+    waiting = {one.model for one in rejections if one.reason == "unavailable"}
+    if not waiting:
+        return Unservable(f"No model of {name} may or can serve this request. {why}.")
+    if waiting <= snapshot.limited:
+        message = f"Every model of {name} that could answer is at its upstream's rate limit. {why}."
+        return Busy(message, code="rate_limit_exceeded", retry_after_s=snapshot.retry_after_s)
+    message = f"No model of {name} is available now. {why}."
+    return UpstreamUnavailable(message, status=503, retry_after_s=snapshot.retry_after_s)

@@ -42,13 +42,12 @@ def admissible(
     narrowings: Sequence[Narrowing],
     resting: AbstractSet[str],
     *,
-    pinned: bool = False,
+    windows: bool = True,
 ) -> tuple[list[Model], tuple[Rejection, ...]]:
     """The models that may and can serve, and a rejection for each other one, both in the order given.
 
     A model is rejected for its first obstacle; "unavailable" comes last, so it means that nothing but rest is
-    in the way. A pinned model is not measured against its window: no other could serve instead, and the
-    upstream counts better.
+    in the way. `windows` False leaves out the context window, where no other model could serve instead.
     """
     remaining: list[Model] = []
     rejections: list[Rejection] = []
@@ -59,8 +58,8 @@ def admissible(
         if needs and not needs <= model.capabilities:
             missing = ", ".join(sorted(needs - model.capabilities))
             rejection = Rejection(model.name, "capability", f"lacks {missing}")
-        elif not pinned and padded + (room := _room(ask, model)) > model.context:
-            detail = f"about {padded} + {room} tokens do not fit in {model.context}"
+        elif windows and padded + _room(ask, model) > model.context:
+            detail = f"about {padded} + {_room(ask, model)} tokens do not fit in {model.context}"
             rejection = Rejection(model.name, "context", detail)
         else:
             rejection = _barred(ask, model, narrowings)
@@ -90,3 +89,25 @@ def _barred(ask: Ask, model: Model, narrowings: Sequence[Narrowing]) -> Rejectio
             detail = f"expected ${to_usd(cost):.6f} is over the caller's ${to_usd(ask.max_cost):.6f}"
             return Rejection(model.name, "cost", detail)
     return None
+
+
+def fits_nowhere(ask: Ask, models: Sequence[Model]) -> bool:
+    """Whether no capable model has the window for this request, whatever constraints say."""
+    needs, padded = ask.signals.needs, int(ask.signals.prompt_tokens * CONTEXT_MARGIN)
+    return all(padded + _room(ask, model) > model.context for model in models if needs <= model.capabilities)
+
+
+def beyond_windows(
+    ask: Ask, models: Sequence[Model], narrowings: Sequence[Narrowing], resting: AbstractSet[str]
+) -> tuple[list[Model], tuple[Rejection, ...]]:
+    """Who may try when the request `fits_nowhere` by our estimate: the widest of those that otherwise could.
+
+    The upstream counts better than we do; when it agrees, its own error is what the client's library knows.
+    """
+    able, rejections = admissible(ask, models, narrowings, resting, windows=False)
+    widest = max((model.context for model in able), default=0)
+    narrow_ones = [model for model in able if model.context < widest]
+    refused = {one.model: one for one in rejections}
+    refused |= {m.name: Rejection(m.name, "context", f"its window of {m.context} is not the widest") for m in narrow_ones}
+    order = [refused[model.name] for model in models if model.name in refused]
+    return [model for model in able if model.context == widest], tuple(order)

@@ -53,7 +53,7 @@ class Router:
         keys = Keys(self._config.server.keys)
         self._paths = {"/v1/chat/completions": ChatCompletions(runtime, keys)}
         self._rest = pages(runtime, keys, self._store, self.metrics)
-        self._watch = asyncio.get_running_loop().create_task(watch(runtime, self._store, self.log))
+        self._watch = asyncio.get_running_loop().create_task(watch(runtime, self._store))
 
     async def stop(self) -> None:
         if self._watch is not None:
@@ -62,7 +62,7 @@ class Router:
         if self._runtime is not None:
             await self._runtime.close()
             await self._store.close()
-        self.log.flush()
+            self._runtime.observer.flush()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -61,7 +61,7 @@ class _Exchange:
         grant = keys.grant(headers, "inference")
         request = parse(await read_body(receive, headers, runtime.config.server.max_body))
         wanted = wishes(headers)
-        decision = judge(runtime, request, caller(grant, headers, request), wanted)
+        decision = judge(request, caller(grant, headers, request), wanted, runtime.snapshot(), runtime.clock)
         runtime.observer.decided(decision)
         pipeline = Pipeline(runtime, request, decision, arrived=self._arrived, explained=wanted.explained)
         self._trace = pipeline.trace

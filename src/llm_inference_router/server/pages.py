@@ -38,6 +38,7 @@ class Pages:
         self._keys = keys
         self._store = store
         self._metrics = metrics
+        self._spilled_told = 0
 
     async def models(self, request: Request) -> Response:
         grant = self._grant(request, "inference")
@@ -56,7 +57,8 @@ class Pages:
         grant = self._grant(request, "inference")
         headers = dict(request.scope["headers"])
         chat = parse(await read_body(request.receive, headers, self._runtime.config.server.max_body))
-        decision = judge(self._runtime, chat, caller(grant, headers, chat), wishes(headers))
+        runtime = self._runtime
+        decision = judge(chat, caller(grant, headers, chat), wishes(headers), runtime.snapshot(), runtime.clock)
         return _json(explain(decision) | {"why": why(decision)})
 
     async def livez(self, request: Request) -> Response:
@@ -74,6 +76,9 @@ class Pages:
 
     async def metrics(self, request: Request) -> Response:
         self._grant(request, "admin")
+        self._runtime.observer.flush()
+        self._metrics.spilled.inc(self._store.spilled - self._spilled_told)
+        self._spilled_told = self._store.spilled
         for endpoint, state in self._runtime.endpoints.states(self._runtime.clock.monotonic()):
             self._metrics.breaker_state.labels(endpoint).set(_BREAKER[state])
         for model, running in self._runtime.endpoints.running().items():
