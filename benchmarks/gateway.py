@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-
 from benchmarks import decision
 from benchmarks.figures import render, render_verdicts, tabulate, verdicts
 from benchmarks.measure import QUICK, Failed, Lengths, Sample, measure, mock

@@ -236,9 +236,7 @@ async def _main(arguments: argparse.Namespace) -> dict[str, float]:
             seconds=arguments.seconds,
             window=tuple(arguments.window) if arguments.window else None,
         )
-    return await answers(
-        arguments.port, request, rate=arguments.rate, seconds=arguments.seconds, warm_s=arguments.warm
-    )
+    return await answers(arguments.port, request, rate=arguments.rate, seconds=arguments.seconds, warm_s=arguments.warm)
 
 
 def main() -> None:

@@ -131,7 +131,16 @@ class UpstreamUnavailable(UpstreamError):
 class UpstreamRejected(UpstreamError):
     """The upstream refused the request itself (its own 4xx), and so would any other: passed on with its words."""
 
-    def __init__(self, message: str, *, status: int, type: str, code: str | None, param: str | None, retry_after_s: float | None = None) -> None:  # noqa: A002, E501 - the wire's own names
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        type: str,  # noqa: A002 - the wire's own name
+        code: str | None,
+        param: str | None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message, code=code, param=param, retry_after_s=retry_after_s)
         self.code = code or "upstream_rejected"
         self.http_status = status

@@ -70,7 +70,7 @@ class Message(Struct, frozen=True):
 
 
 class ChatRequest(Struct, frozen=True):
-    """A chat request, validated. `body` is the client's JSON object, parsed once: fields we do not read pass through it."""
+    """A chat request, validated. `body` is the client's JSON, parsed once: fields we do not read pass through it."""
 
     model: str
     messages: tuple[Message, ...]
@@ -98,7 +98,10 @@ class Caller(Struct, frozen=True):
 
 
 class Parts(Struct, frozen=True):
-    """The five parts of complexity, each 0..1: knowledge is concept depth and expertise, output is expected length and format."""
+    """The five parts of complexity, each 0..1.
+
+    Knowledge is concept depth and expertise, output is expected length and format.
+    """
 
     reasoning: float
     knowledge: float

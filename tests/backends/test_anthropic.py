@@ -2,12 +2,12 @@ import json
 
 import orjson
 import pytest
-from tests.backends import wire
-from tests.traces.read import Trace, trace, traces
 
 from llm_inference_router.backends.anthropic import Anthropic
 from llm_inference_router.backends.base import Answer
 from llm_inference_router.types import Fault
+from tests.backends import wire
+from tests.traces.read import Trace, trace, traces
 
 WHOLE = traces("/v1/messages", stream=False, ok=True)
 anthropic = Anthropic()
@@ -116,12 +116,8 @@ def test_a_body_that_is_no_message_is_malformed(body: bytes) -> None:
         (529, "overloaded_error", "Overloaded", "status", False, None),
     ],
 )
-def test_error_answers(
-    status: int, kind: str, message: str, fault_kind: str, final: bool, code: str | None
-) -> None:
-    body = json.dumps(
-        {"type": "error", "error": {"type": kind, "message": message}, "request_id": "r"}
-    ).encode()
+def test_error_answers(status: int, kind: str, message: str, fault_kind: str, final: bool, code: str | None) -> None:
+    body = json.dumps({"type": "error", "error": {"type": kind, "message": message}, "request_id": "r"}).encode()
     fault = anthropic.fault(status, {"retry-after": "7"} if status == 429 else {}, body)
     assert (fault.kind, fault.final, fault.status, fault.message) == (fault_kind, final, status, message)
     assert fault.code == ("context_length_exceeded" if code else None)

@@ -12,11 +12,11 @@ from anthropic.types.message_create_params import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from tests.backends import wire
 
 from llm_inference_router.backends.anthropic import Anthropic
 from llm_inference_router.backends.anthropic_request import DEFAULT_MAX_TOKENS
 from llm_inference_router.dialects.chat import parse
+from tests.backends import wire
 
 anthropic = Anthropic()
 _WHOLE_PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParamsNonStreaming)
@@ -200,9 +200,7 @@ TOOL = {"type": "function", "function": {"name": "f", "description": "d", "param
 def test_tool_choice(wanted: Any, expected: dict[str, Any]) -> None:
     body, warnings = encoded(tools=[TOOL], tool_choice=wanted)
     assert body["tool_choice"] == expected
-    assert body["tools"] == [
-        {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
-    ]
+    assert body["tools"] == [{"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}]
     assert warnings == ()
 
 
@@ -229,9 +227,7 @@ def test_temperature_is_clamped_with_a_warning() -> None:
 
 def test_a_schema_becomes_an_instruction() -> None:
     schema = {"type": "object", "required": ["a"]}
-    body, warnings = encoded(
-        response_format={"type": "json_schema", "json_schema": {"name": "p", "schema": schema}}
-    )
+    body, warnings = encoded(response_format={"type": "json_schema", "json_schema": {"name": "p", "schema": schema}})
     assert json.dumps(schema, separators=(",", ":")) in body["system"]
     assert len(warnings) == 1
 
@@ -248,26 +244,20 @@ def test_whatever_is_dropped_is_named() -> None:
 
 
 def test_defaults_are_dropped_in_silence() -> None:
-    _, warnings = encoded(
-        n=1, logprobs=False, presence_penalty=0, frequency_penalty=0.0, store=False, seed=None
-    )
+    _, warnings = encoded(n=1, logprobs=False, presence_penalty=0, frequency_penalty=0.0, store=False, seed=None)
     assert warnings == ()
 
 
 _TEXT = st.text(max_size=8)
 _CONTENT = _TEXT | st.lists(
     st.builds(lambda t: {"type": "text", "text": t}, _TEXT)
-    | st.builds(
-        lambda t: {"type": "image_url", "image_url": {"url": t}}, _TEXT | st.just("https://e.com/a.png")
-    )
+    | st.builds(lambda t: {"type": "image_url", "image_url": {"url": t}}, _TEXT | st.just("https://e.com/a.png"))
     | st.just({"type": "input_audio", "input_audio": {"data": "x"}})
     | st.just({"type": "novel", "x": 1}),
     max_size=3,
 )
 _MESSAGE = st.one_of(
-    st.builds(
-        lambda r, c: {"role": r, "content": c}, st.sampled_from(["user", "system", "developer"]), _CONTENT
-    ),
+    st.builds(lambda r, c: {"role": r, "content": c}, st.sampled_from(["user", "system", "developer"]), _CONTENT),
     st.builds(lambda c: {"role": "assistant", "content": c}, _CONTENT),
     st.builds(
         lambda i, a: {

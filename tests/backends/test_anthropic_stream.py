@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.backends import wire
-from tests.traces.read import Trace, trace, traces
 
 from llm_inference_router.backends.anthropic import Anthropic
+from tests.backends import wire
+from tests.traces.read import Trace, trace, traces
 
 STREAMS = traces("/v1/messages", stream=True, ok=True)
 TWINS = {"38-messages_stream": "37-messages", "40-messages_tools_stream": "39-messages_tools"}
@@ -49,8 +49,7 @@ def test_pieces_are_the_same_wherever_the_bytes_are_split(exchange: Trace, data:
 
 def stream(*docs: dict[str, Any]) -> bytes:
     return b"".join(
-        b"event: " + doc["type"].encode() + b"\ndata: " + json.dumps(doc).encode() + b"    \n\n"
-        for doc in docs
+        b"event: " + doc["type"].encode() + b"\ndata: " + json.dumps(doc).encode() + b"    \n\n" for doc in docs
     )
 
 

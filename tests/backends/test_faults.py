@@ -161,9 +161,7 @@ def test_words_are_bounded_and_one_line() -> None:
     assert shown.code is None
 
 
-@given(
-    st.integers(400, 599), st.binary(max_size=60) | st.text(max_size=40).map(lambda t: json.dumps(t).encode())
-)
+@given(st.integers(400, 599), st.binary(max_size=60) | st.text(max_size=40).map(lambda t: json.dumps(t).encode()))
 def test_any_body_gives_a_fault(status: int, body: bytes) -> None:
     fault = read(status, body)
     assert fault.status == status or fault.code == "context_length_exceeded" or fault.status == 400

@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
-from tests.backends import wire
-from tests.traces.read import Trace, trace, traces
 
 from llm_inference_router.backends.base import Answer
 from llm_inference_router.backends.openai import OpenAI
@@ -15,6 +13,8 @@ from llm_inference_router.backends.quirks import TABLE
 from llm_inference_router.backends.registry import backend
 from llm_inference_router.dialects.chat import parse
 from llm_inference_router.types import Fault
+from tests.backends import wire
+from tests.traces.read import Trace, trace, traces
 
 CHAT = "/v1/chat/completions"
 WHOLE = traces(CHAT, stream=False, ok=True)
@@ -53,9 +53,7 @@ def test_a_recorded_answer_is_valid_and_keeps_what_was_said(exchange: Trace) -> 
         assert mine.message.content == original["message"].get("content")
         assert mine.finish_reason == original["finish_reason"]
         calls = [call["function"] for call in original["message"].get("tool_calls") or ()]
-        assert [
-            c.function.model_dump() for c in mine.message.tool_calls or () if c.type == "function"
-        ] == calls
+        assert [c.function.model_dump() for c in mine.message.tool_calls or () if c.type == "function"] == calls
     assert answer.usage is not None
     assert answer.usage.input_tokens == theirs["usage"]["prompt_tokens"]
     assert answer.usage.output_tokens == theirs["usage"]["completion_tokens"]
@@ -253,9 +251,7 @@ def test_a_plain_request_changes_only_its_model(name: str) -> None:
 def test_streams_always_ask_for_usage(name: str) -> None:
     body, _ = encoded(name, stream=True)
     assert body["stream_options"] == {"include_usage": True}
-    body, _ = encoded(
-        name, stream=True, stream_options={"include_usage": False, "continuous_usage_stats": True}
-    )
+    body, _ = encoded(name, stream=True, stream_options={"include_usage": False, "continuous_usage_stats": True})
     assert body["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
 
 

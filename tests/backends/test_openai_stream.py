@@ -5,13 +5,13 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.backends import wire
-from tests.backends.wire import chunk, events
-from tests.traces.read import Trace, trace, traces
 
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.backends.quirks import TABLE
 from llm_inference_router.types import Piece
+from tests.backends import wire
+from tests.backends.wire import chunk, events
+from tests.traces.read import Trace, trace, traces
 
 STREAMS = traces("/v1/chat/completions", stream=True, ok=True)
 openai = OpenAI(TABLE["openai_compatible"])
@@ -98,9 +98,7 @@ def test_pieces_are_the_same_byte_by_byte() -> None:
 def test_a_whole_answer_and_its_stream_say_the_same(whole: str, stream: str) -> None:
     answer: Any = openai.answer(trace(whole).body, wire.rendering())
     message = answer.body["choices"][0]["message"]
-    calls = "".join(
-        c["function"]["name"] + c["function"]["arguments"] for c in message.get("tool_calls") or ()
-    )
+    calls = "".join(c["function"]["name"] + c["function"]["arguments"] for c in message.get("tool_calls") or ())
     assembly, chunks = run(trace(stream).body)
     assert wire.joined(chunks) == {
         "content": message["content"] or "",
@@ -215,9 +213,7 @@ def test_an_event_named_error_is_a_fault_whatever_it_holds() -> None:
 
 
 def test_a_malformed_event_is_skipped_and_counted() -> None:
-    stream = events(
-        chunk({"content": "a"}), "{not json", '"word"', "{}", chunk({"content": "b"}), chunk(finish="stop")
-    )
+    stream = events(chunk({"content": "a"}), "{not json", '"word"', "{}", chunk({"content": "b"}), chunk(finish="stop"))
     assembly, chunks = run(stream + b'data: {"a": "\xff"}\n\n' + events("[DONE]"))
     assert wire.joined(chunks)["content"] == "ab"
     assert assembly.malformed == 4

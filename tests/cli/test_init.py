@@ -20,9 +20,7 @@ from llm_inference_router.config.load import inspect, load
 VLLM = {
     "/v1/models": {
         "object": "list",
-        "data": [
-            {"id": "tiny", "object": "model", "owned_by": "vllm", "root": "/srv/tiny", "max_model_len": 1024}
-        ],
+        "data": [{"id": "tiny", "object": "model", "owned_by": "vllm", "root": "/srv/tiny", "max_model_len": 1024}],
     }
 }
 LLAMACPP = {
@@ -245,9 +243,7 @@ def test_silent_and_endless_servers_are_left_at_the_deadline(monkeypatch: pytest
     monkeypatch.setattr(discover, "_DEADLINE_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent, _server(drip) as endless:
         asked: list[tuple[Any, ...]] = []
-        thread = threading.Thread(
-            target=lambda: asked.append(discover.discover((silent.getsockname()[1], endless)))
-        )
+        thread = threading.Thread(target=lambda: asked.append(discover.discover((silent.getsockname()[1], endless))))
         thread.start()
         thread.join(timeout=30)  # far beyond the deadline: the law is that it ends at all
         stop.set()

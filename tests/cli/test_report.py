@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.store.build import NOON, record
-from tests.store.test_report import fill
 
 from llm_inference_router.cli.report import command
+from tests.store.build import NOON, record
+from tests.store.test_report import fill
 
 NOW = time.time_ns() // 1_000_000
 
@@ -35,9 +35,7 @@ server:
 
 def test_it_prints_shares_spend_saving_and_latency(tmp_path: Path) -> None:
     kept = [record(at=NOW - 1000, ttft_ms=10.0 * n, total_ms=100.0 * n) for n in range(1, 31)]
-    kept += [
-        record(at=NOW - 1000, route="best", model="big", tier="large", cost=50_000_000) for _ in range(10)
-    ]
+    kept += [record(at=NOW - 1000, route="best", model="big", tier="large", cost=50_000_000) for _ in range(10)]
     answer = run("--db", str(fill(tmp_path / "router.db", kept)))
     assert answer.exit_code == 0
     text = answer.output
@@ -107,9 +105,7 @@ def test_the_configuration_names_the_database_and_needs_no_secrets(
         assert "1 request between" in answer.output
 
 
-def test_without_a_configuration_the_default_database_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_configuration_the_default_database_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     fill(tmp_path / "router.db", [record(at=NOW)])
     assert run().exit_code == 0

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from openai import OpenAI
+
 from tests.serving.router import Router, serving
 from tests.serving.upstream import Upstream, upstream
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from openai.resources.chat.completions import Completions
+
 from tests.serving.upstream import Behaviour, Request, chunked
 from tests.traces.read import Trace
 

@@ -7,6 +7,7 @@ import orjson
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
 from tests.clients.replay import finishes, replays, said
 from tests.serving.upstream import Upstream, sends, whole
 from tests.traces.read import Trace, traces

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.serving.router import COMMAND
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"

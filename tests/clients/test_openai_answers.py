@@ -7,6 +7,7 @@ import orjson
 import pytest
 from openai import AsyncOpenAI, LengthFinishReasonError, OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
 from tests.clients.replay import CHAT, arguments, finishes, replays, said, upstream_answers
 from tests.serving.router import Router
 from tests.serving.upstream import STREAM_HEAD, Request, Upstream, completion, delta, event, whole

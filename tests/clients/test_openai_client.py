@@ -7,6 +7,7 @@ from collections.abc import Callable
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
+
 from tests.clients.conftest import BACKENDS
 from tests.serving.router import Router
 from tests.serving.upstream import Upstream, answers, drips, sends

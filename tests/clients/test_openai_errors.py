@@ -8,6 +8,7 @@ import openai
 import orjson
 import pytest
 from openai import OpenAI
+
 from tests.clients.replay import CHAT, replays
 from tests.serving.router import Router, config, serving
 from tests.serving.upstream import STREAM_HEAD, Upstream, delta, event, sends, upstream, whole

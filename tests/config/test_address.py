@@ -76,9 +76,7 @@ def test_no_message_repeats_the_url() -> None:
         assert "hunter2" not in (address.problem(url) or "")
 
 
-@given(
-    st.text(max_size=60) | st.text("htp:/[]@.0123456789a%?#", max_size=40).map(lambda tail: "http://" + tail)
-)
+@given(st.text(max_size=60) | st.text("htp:/[]@.0123456789a%?#", max_size=40).map(lambda tail: "http://" + tail))
 def test_any_text_is_judged_and_a_good_one_has_a_host(url: str) -> None:
     if address.problem(url) is None:
         assert address.host(url)
@@ -86,6 +84,4 @@ def test_any_text_is_judged_and_a_good_one_has_a_host(url: str) -> None:
 
 def test_loopback() -> None:
     assert all(map(address.is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", "LOCALHOST")))
-    assert not any(
-        map(address.is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.com", "", "127.0.0.1.evil.com"))
-    )
+    assert not any(map(address.is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.com", "", "127.0.0.1.evil.com")))

@@ -50,9 +50,7 @@ def test_a_broken_list_of_models_does_not_make_every_reference_dangle() -> None:
 
 
 def test_the_value_of_a_key_is_never_repeated() -> None:
-    text = extended(
-        'server: {keys: [{name: a, key: "${SECRET}"}, {name: b, key: "${SECRET}"}], port: "${SECRET}"}\n'
-    )
+    text = extended('server: {keys: [{name: a, key: "${SECRET}"}, {name: b, key: "${SECRET}"}], port: "${SECRET}"}\n')
     said = "\n".join(read(text, SECRET="sk-very-secret").problems)
     assert "is the same key as that of a" in said
     assert "sk-very-secret" not in said

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - every sentence stands whole, as it is printed
 
 import pytest
+
 from tests.config.reading import BASE, extended, model, read, rule
 
 CASES = [
@@ -90,9 +91,7 @@ CASES = [
         "5: routes.auto.policy.bar: unknown key; known keys: kind",
     ),
     (
-        BASE.replace(
-            "]}", "], policy: {kind: complexity, light: small, medium: small, heavy: large, bands: [0.1]}}"
-        ),
+        BASE.replace("]}", "], policy: {kind: complexity, light: small, medium: small, heavy: large, bands: [0.1]}}"),
         "5: routes.auto.policy.bands: needs 2 values, not 1",
     ),
     (BASE.replace("]}", "], explore: 2%}"), "5: routes.auto.explore: needs a number: write 0.02 for 2%"),

@@ -36,9 +36,7 @@ def test_an_unset_variable_lets_check_pass_and_serve_stop(tmp_path: Path) -> Non
     assert inspect(file).problems == ()
     with pytest.raises(ConfigError) as caught:
         load(file)
-    assert caught.value.problems == [
-        f"{file}:2: models.m.api_key: environment variable OPENAI_API_KEY is not set"
-    ]
+    assert caught.value.problems == [f"{file}:2: models.m.api_key: environment variable OPENAI_API_KEY is not set"]
 
 
 def test_a_set_variable_is_read_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +67,7 @@ def test_a_file_that_cannot_be_read_is_unset(tmp_path: Path, reference: str) -> 
 
 def test_all_problems_of_a_file_are_in_the_error(tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
-    file.write_text(
-        GOOD.replace("KEY", "${OPENAI_API_KEY}").replace("small", "smal") + "servr: {}\n", encoding="utf-8"
-    )
+    file.write_text(GOOD.replace("KEY", "${OPENAI_API_KEY}").replace("small", "smal") + "servr: {}\n", encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load(file)
     assert len(caught.value.problems) == 3

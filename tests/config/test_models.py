@@ -46,9 +46,7 @@ def test_a_model_arrives_whole() -> None:
         region="us",
         context=200000,
         max_output=4096,
-        price=types.Price(
-            input=15_000_000, output=75_000_000, cached_input=1_500_000, cache_write=18_750_000
-        ),
+        price=types.Price(input=15_000_000, output=75_000_000, cached_input=1_500_000, cache_write=18_750_000),
         capabilities=frozenset({"tools"}),
         timeouts=types.Timeouts(connect=1.0, first_token=2.0, idle=3.0, total=240.0),
     )

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - every sentence stands whole, as it is printed
 
 import pytest
+
 from tests.config.reading import BASE, extended, read, rule
 
 CASES = [
@@ -64,9 +65,7 @@ CASES = [
         '7: experiments.e.route: "aut" is no route; did you mean "auto"?',
     ),
     (
-        extended(
-            "experiments:\n  - {name: e, route: auto, share: 0.5, arms: {a: {}, b: {models: [lage]}}}\n"
-        ),
+        extended("experiments:\n  - {name: e, route: auto, share: 0.5, arms: {a: {}, b: {models: [lage]}}}\n"),
         '7: experiments.e.arms.b.models[0]: "lage" is no model; did you mean "large"?',
     ),
     (

@@ -84,11 +84,7 @@ def test_any_text_is_read_or_answered_with_problems(text: str | bytes) -> None:
 
 
 @settings(max_examples=200)
-@given(
-    st.dictionaries(KEYS, VALUES, max_size=5).map(
-        lambda d: "".join(f"{k}: {_flow(v)}\n" for k, v in d.items())
-    )
-)
+@given(st.dictionaries(KEYS, VALUES, max_size=5).map(lambda d: "".join(f"{k}: {_flow(v)}\n" for k, v in d.items())))
 def test_any_shape_made_of_the_schemas_own_words_is_read_or_answered(text: str) -> None:
     _is_sound(_read(text))
 
@@ -97,9 +93,7 @@ def test_any_shape_made_of_the_schemas_own_words_is_read_or_answered(text: str) 
 @given(st.integers(0, len(LINES) - 1), st.sampled_from(["drop", "twice", "indent", "empty"]))
 def test_the_example_with_one_line_damaged_is_read_or_answered(number: int, damage: str) -> None:
     line = LINES[number]
-    changed = {"drop": "", "twice": line * 2, "indent": "  " + line, "empty": line.split(":")[0] + ":\n"}[
-        damage
-    ]
+    changed = {"drop": "", "twice": line * 2, "indent": "  " + line, "empty": line.split(":")[0] + ":\n"}[damage]
     _is_sound(_read("".join([*LINES[:number], changed, *LINES[number + 1 :]])))
 
 

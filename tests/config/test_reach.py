@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - every sentence stands whole, as it is printed
 
 import pytest
+
 from tests.config.reading import extended, model, read, rule
 
 CASES = [
@@ -43,9 +44,7 @@ WARNINGS = [
         "9: rules.r.use: leaves routes cloud, far without any model; what it matches there is refused",
     ),
     (
-        extended(
-            "  cloud: {models: [large]}\nrules:\n  - {name: r, when: {routes: [cloud]}, use: {tier: small}}\n"
-        ),
+        extended("  cloud: {models: [large]}\nrules:\n  - {name: r, when: {routes: [cloud]}, use: {tier: small}}\n"),
         "8: rules.r.use: leaves route cloud without any model; what it matches there is refused",
     ),
     (
@@ -57,9 +56,7 @@ WARNINGS = [
         "8: rules.late: is never reached: all before it has no conditions, so it always matches",
     ),
     (
-        extended(
-            "budgets:\n  - {name: b, limit: 1, per: day, ladder: [{at: 1, do: reject}, {at: 2, do: reject}]}\n"
-        ),
+        extended("budgets:\n  - {name: b, limit: 1, per: day, ladder: [{at: 1, do: reject}, {at: 2, do: reject}]}\n"),
         "7: budgets.b.ladder[1].at: is never reached: the step before rejects",
     ),
     (

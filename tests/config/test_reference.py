@@ -1,10 +1,10 @@
 from collections.abc import Iterator
 
 from msgspec import Struct
-from scripts import reference
 
 from llm_inference_router.config import schema
 from llm_inference_router.config.descriptions import sentence, written
+from scripts import reference
 
 
 def _structs() -> Iterator[type[Struct]]:

@@ -96,9 +96,7 @@ def test_whole_numbers(written: str, value: int) -> None:
     assert scalars.integer(_plain(written)) == value
 
 
-@pytest.mark.parametrize(
-    "written", ["22:00", "8k", "1.0", "1e3", "017", "0x1f", "0b1", "", "yes", "9" * 5000]
-)
+@pytest.mark.parametrize("written", ["22:00", "8k", "1.0", "1e3", "017", "0x1f", "0b1", "", "yes", "9" * 5000])
 def test_what_is_no_whole_number_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="needs a whole number"):
         scalars.integer(_plain(written))

@@ -9,9 +9,7 @@ from llm_inference_router.config.schema import BackendName
 from llm_inference_router.config.starter import KEYS, LocalModel, LocalServer, guess_tier, starter
 
 SERVERS = (
-    LocalServer(
-        "vLLM", "vllm", "http://127.0.0.1:8000/v1", (LocalModel("microsoft/Phi-3-mini-4k-instruct", 4096),)
-    ),
+    LocalServer("vLLM", "vllm", "http://127.0.0.1:8000/v1", (LocalModel("microsoft/Phi-3-mini-4k-instruct", 4096),)),
     LocalServer("TGI", "tgi", "http://127.0.0.1:3000/v1", (LocalModel("meta-llama/Llama-3-70B", 8192),)),
     LocalServer(
         "Ollama",
@@ -19,9 +17,7 @@ SERVERS = (
         "http://127.0.0.1:11434/v1",
         (LocalModel("llama3:8b", 4096, "8.0B"), LocalModel("auto")),
     ),
-    LocalServer(
-        "llama.cpp", "llamacpp", "http://127.0.0.1:8080/v1", (LocalModel("/models/tiny.gguf", 2048),)
-    ),
+    LocalServer("llama.cpp", "llamacpp", "http://127.0.0.1:8080/v1", (LocalModel("/models/tiny.gguf", 2048),)),
     LocalServer("LM Studio", "openai_compatible", "http://127.0.0.1:1234/v1", (LocalModel("qwen2.5-32b"),)),
 )
 HOSTED = tuple(KEYS)
@@ -36,9 +32,7 @@ def _subsets(values: tuple[object, ...]) -> list[tuple[object, ...]]:
     return [some for size in range(len(values) + 1) for some in itertools.combinations(values, size)]
 
 
-@pytest.mark.parametrize(
-    "servers", _subsets(SERVERS), ids=lambda some: "+".join(s.label for s in some) or "none"
-)
+@pytest.mark.parametrize("servers", _subsets(SERVERS), ids=lambda some: "+".join(s.label for s in some) or "none")
 @pytest.mark.parametrize("keys", _subsets(HOSTED), ids=lambda some: "+".join(some) or "none")
 def test_whatever_was_found_the_file_passes_check_and_can_be_served(
     servers: tuple[LocalServer, ...], keys: tuple[BackendName, ...]

@@ -1,8 +1,9 @@
 """Problems of values, each with its line and its path."""
 
-# ruff: noqa: E501 - every sentence stands whole, as it is printed
+
 
 import pytest
+
 from tests.config.reading import BASE, extended, model, read, rule
 
 CASES = [

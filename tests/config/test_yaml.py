@@ -42,9 +42,7 @@ def _lines(text: bytes | str) -> list[tuple[int, str]]:
         ("[" + "1, " * 200_000 + "]", 1, "too many values"),
     ],
 )
-def test_what_is_ambiguous_or_broken_is_refused_with_its_line(
-    text: bytes | str, line: int, words: str
-) -> None:
+def test_what_is_ambiguous_or_broken_is_refused_with_its_line(text: bytes | str, line: int, words: str) -> None:
     found = _lines(text)
     assert [at for at, message in found if words in message] == [line], found
 
@@ -54,9 +52,7 @@ def test_all_duplicates_and_aliases_are_reported_in_one_go() -> None:
 
 
 def test_an_alias_of_an_alias_is_never_expanded() -> None:
-    bomb = "a: &a [x, x]\n" + "".join(
-        f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)
-    )
+    bomb = "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True))
     assert len(_lines(bomb)) == 9 + 16
 
 
@@ -104,11 +100,7 @@ def test_sequences_and_mappings_keep_their_order() -> None:
     assert [item.text for item in value.items if isinstance(item, Scalar)] == ["1", "2"]
 
 
-@given(
-    st.one_of(
-        st.text(max_size=200), st.binary(max_size=200), st.text("[]{}:,-&*!|>'\"%@`#? \n\tab<1", max_size=80)
-    )
-)
+@given(st.one_of(st.text(max_size=200), st.binary(max_size=200), st.text("[]{}:,-&*!|>'\"%@`#? \n\tab<1", max_size=80)))
 def test_any_text_is_read_or_refused_but_never_raises(text: str | bytes) -> None:
     document = read(text)
     assert document.root is not None or document.problems

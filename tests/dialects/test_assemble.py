@@ -21,9 +21,7 @@ ERROR = Piece(fault=Fault("status", "it broke", 500), done=True)
 
 
 def assembly(*, include_usage: bool = False, keep_text: bool = False) -> Assembly:
-    return Assembly(
-        model="m", id="ours", created=1, include_usage=include_usage, prompt_tokens=10, keep_text=keep_text
-    )
+    return Assembly(model="m", id="ours", created=1, include_usage=include_usage, prompt_tokens=10, keep_text=keep_text)
 
 
 def framed(*found: Piece) -> list[bytes]:

@@ -5,13 +5,13 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.backends import wire
-from tests.traces.read import traces
 
 from llm_inference_router.backends.registry import backend
 from llm_inference_router.dialects.chat import MAX_KEYS, parse
 from llm_inference_router.errors import InvalidRequest
 from llm_inference_router.types import Message
+from tests.backends import wire
+from tests.traces.read import traces
 
 USER = {"role": "user", "content": "hi"}
 
@@ -327,9 +327,7 @@ _MESSAGE_FIELDS = st.fixed_dictionaries(
 )
 _BODY = st.builds(
     lambda known, more: {**known, **more},
-    st.fixed_dictionaries(
-        {"model": st.just("m"), "messages": st.lists(_MESSAGE_FIELDS, min_size=1, max_size=3)}
-    ),
+    st.fixed_dictionaries({"model": st.just("m"), "messages": st.lists(_MESSAGE_FIELDS, min_size=1, max_size=3)}),
     st.dictionaries(st.sampled_from(_FIELDS[2:]), _JSON, max_size=4),
 )
 

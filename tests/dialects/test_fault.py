@@ -71,9 +71,7 @@ INVALID = "invalid_request_error"
         (Fault("status", "no", 403, code="moderation", final=True), 403, "moderation", INVALID, {}),
     ],
 )
-def test_what_a_client_is_told(
-    fault: Fault, status: int, code: str, type_: str, headers: dict[str, str]
-) -> None:
+def test_what_a_client_is_told(fault: Fault, status: int, code: str, type_: str, headers: dict[str, str]) -> None:
     got, got_headers, body = render(to_error(fault), "r")
     error = json.loads(body)["error"]
     assert (got, error["code"], error["type"]) == (status, code, type_)

@@ -4,6 +4,7 @@ import subprocess
 from typing import Any
 
 import orjson
+
 from tests.serving.router import COMMAND, Router
 
 

@@ -18,6 +18,7 @@ import orjson
 import pytest
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
 from tests.real.report import report
 from tests.real.vllm import TIERS, config, user
 from tests.serving.router import Router, serving

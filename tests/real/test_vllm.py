@@ -9,6 +9,7 @@ import orjson
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
 from tests.real.report import totals
 from tests.real.vllm import TIERS, WEATHER, config, generated, running, user
 from tests.serving.router import Router, serving

@@ -1,12 +1,12 @@
 """The configuration is worked out once, and what cannot be worked out is refused with its place."""
 
 import pytest
-from tests.routing.build import model, snapshot
 
 from llm_inference_router.config import schema
 from llm_inference_router.errors import ConfigError
 from llm_inference_router.routing.catalog import compile_catalog, strongest
 from llm_inference_router.types import Price
+from tests.routing.build import model, snapshot
 
 SMALL = model("small", price=Price(1, 1))
 LARGE = model("large", "large", price=Price(5, 10))

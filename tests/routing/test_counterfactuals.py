@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.routing.build import ask as an_ask
-from tests.routing.build import asks, model, models, policies, signals, snapshot
 
 from llm_inference_router.config import schema
 from llm_inference_router.errors import RouterError
@@ -16,6 +14,8 @@ from llm_inference_router.routing.counterfactuals import Flip, counterfactuals, 
 from llm_inference_router.routing.decide import Snapshot, decide
 from llm_inference_router.routing.policy import choose
 from llm_inference_router.types import Complexity, Decision, Price
+from tests.routing.build import ask as an_ask
+from tests.routing.build import asks, model, models, policies, signals, snapshot
 
 THREE = (
     model("small", location="local"),

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.routing.build import ask, constraints, model, signals, situations, snapshot
 
 from llm_inference_router.config import schema
 from llm_inference_router.errors import NotFound, RouterError, Unservable, UpstreamUnavailable
 from llm_inference_router.routing.decide import Ask, Live, Snapshot, ask_for, decide
 from llm_inference_router.signals.base import extract, view
 from llm_inference_router.types import Caller, ChatRequest, Decision, Message, Price
+from tests.routing.build import ask, constraints, model, signals, situations, snapshot
 
 SMALL = model("small", location="local")
 MEDIUM = model("medium", "medium", price=Price(150_000, 600_000))

@@ -4,13 +4,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.routing.build import ask, signals
 
 from llm_inference_router.config.load import inspect
 from llm_inference_router.config.models import catalogue
 from llm_inference_router.routing.catalog import compile_catalog
 from llm_inference_router.routing.decide import Ask, Snapshot, decide
 from llm_inference_router.types import Caller
+from tests.routing.build import ask, signals
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "router.example.yaml"
 

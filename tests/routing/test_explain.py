@@ -5,7 +5,6 @@ import re
 
 import pytest
 from hypothesis import given
-from tests.routing.build import ask, model, signals, situations, snapshot
 
 from llm_inference_router.config import schema
 from llm_inference_router.errors import RouterError
@@ -14,6 +13,7 @@ from llm_inference_router.routing.counterfactuals import counterfactuals
 from llm_inference_router.routing.decide import Ask, Snapshot, decide
 from llm_inference_router.routing.explain import dollars, explain, iso, why
 from llm_inference_router.types import Price
+from tests.routing.build import ask, model, signals, situations, snapshot
 
 THREE = (
     model("small", location="local"),

@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.routing.build import ask, asks, constraints, model, models, names, signals
 
 from llm_inference_router.config.schema import Constraint
 from llm_inference_router.routing.ask import Ask
 from llm_inference_router.routing.filter import admissible, narrow
 from llm_inference_router.types import Model, Price, Rejection
+from tests.routing.build import ask, asks, constraints, model, models, names, signals
 
 
 def reject(asked: Ask, one: Model, **fields: object) -> Rejection | None:

@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.routing.build import ask, asks, model, models, signals
 
 from llm_inference_router.routing.ask import Ask, Live
 from llm_inference_router.routing.predict import PACE, estimate, expected_cost, expected_output, expected_pace
 from llm_inference_router.types import Model, Price, Quality
+from tests.routing.build import ask, asks, model, models, signals
 
 GOOD = Quality(0.8, 0.1)
 

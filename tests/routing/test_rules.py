@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.routing.build import ask, model, signals
 
 from llm_inference_router.config.schema import Constraint, Rule, When
 from llm_inference_router.routing.ask import Ask
 from llm_inference_router.routing.rules import compile_rule, first_match
 from llm_inference_router.types import Caller, Message
+from tests.routing.build import ask, model, signals
 
 MODELS = (model("small"), model("large", "large"))
 ANY = Constraint(tier="small")

@@ -80,7 +80,8 @@ def test_a_body_over_the_limit_is_a_413_before_it_is_read(router: Router) -> Non
 
 
 def test_a_chunked_body_over_the_limit_is_a_413(router: Router) -> None:
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += b"Transfer-Encoding: chunked\r\n\r\n"
     piece = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
     is_error(parse(router.raw(head + piece * 30 + b"0\r\n\r\n")), 413, "request_too_large")
 
@@ -120,7 +121,7 @@ def test_paths_and_methods_that_do_not_exist(router: Router) -> None:
         b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 70_000 + b"\r\n\r\n",
         b"NONSENSE\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+        b"POST /v1/route HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
     ],
 )

@@ -1,7 +1,7 @@
 """A scripted upstream on raw sockets: what it does is chosen by the `model` it is asked for.
 
-A behaviour is an async function of (writer, request): it may answer, stay silent, reset, drip. Everything that was asked
-is kept in `requests`, and how every connection ended in `closed`.
+A behaviour is an async function of (writer, request): it may answer, stay silent, reset, drip. All that was asked is
+kept in `requests`, and how every connection ended in `closed`.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class Upstream:
 
 async def _left(reader: asyncio.StreamReader) -> None:
     """Returns when the peer has closed. The router never pipelines, so nothing is read away here."""
-    while not reader.at_eof():
+    while not reader.at_eof():  # noqa: ASYNC110 - a stream reader has no event for its end
         await asyncio.sleep(0.01)
 
 
@@ -118,7 +118,8 @@ def upstream(**behaviours: Behaviour) -> Iterator[Upstream]:
 def whole(body: dict[str, Any] | bytes, status: int = 200, headers: str = "") -> bytes:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
     return (
-        f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {len(data)}\r\n\r\n".encode()
+        f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}"
+        f"Content-Length: {len(data)}\r\n\r\n".encode()
         + data
     )
 

@@ -5,7 +5,6 @@ from typing import SupportsIndex, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.signals.requests import ask, chat, signals, value
 
 from llm_inference_router.signals.base import HEAD, TAIL, extract, view
 from llm_inference_router.types import (
@@ -18,6 +17,7 @@ from llm_inference_router.types import (
     Role,
     TaskLabel,
 )
+from tests.signals.requests import ask, chat, signals, value
 
 PROOF = "Prove that every continuous function on a compact metric space is uniformly continuous."
 

@@ -9,8 +9,6 @@ from statistics import fmean
 from typing import Any, get_args
 
 import pytest
-from tests.signals.requests import ask, chat, signals, spoken, value
-from tests.signals.translations import QUESTIONS
 
 from llm_inference_router.signals.base import measure, view
 from llm_inference_router.signals.complexity import band_of, complexity_of
@@ -19,6 +17,8 @@ from llm_inference_router.signals.lexicon import ENGLISH
 from llm_inference_router.signals.task import EVIDENCE, LABELS
 from llm_inference_router.signals.weights import BASE, LOW, SPAN, TASK, WEIGHTS
 from llm_inference_router.types import Band, TaskLabel
+from tests.signals.requests import ask, chat, signals, spoken, value
+from tests.signals.translations import QUESTIONS
 
 ANCHORS: list[dict[str, Any]] = [
     json.loads(line) for line in (Path(__file__).parent / "anchors.jsonl").read_text("utf-8").split("\n") if line

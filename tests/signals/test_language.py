@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.signals.requests import signals
-from tests.signals.translations import QUESTIONS
 
 from llm_inference_router.signals.language import script_of
+from tests.signals.requests import signals
+from tests.signals.translations import QUESTIONS
 
 ANCHORS = [
     json.loads(line) for line in (Path(__file__).parent / "anchors.jsonl").read_text("utf-8").split("\n") if line

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.signals.requests import ask, chat, signals, spoken
 
 from llm_inference_router.signals.length import asked_amount, tool_tokens
 from llm_inference_router.types import ChatRequest, Message
+from tests.signals.requests import ask, chat, signals, spoken
 
 # Text and its length in the o200k_base vocabulary, counted with that tokenizer.
 COUNTED = [

@@ -4,9 +4,8 @@ import asyncio
 import os
 import sys
 
-from tests.store.build import record
-
 from llm_inference_router.store.sqlite import SqliteStore
+from tests.store.build import record
 
 
 async def main() -> None:

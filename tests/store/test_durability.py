@@ -14,10 +14,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.store.build import record
 
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.sqlite import SqliteStore
+from tests.store.build import record
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 6

@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.store.build import NOON, record
 
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.report import MIN_FOR_INTERVAL, Group, Latency, Report, report
@@ -19,6 +18,7 @@ from llm_inference_router.store.rows import prepare, rows_of, statements
 from llm_inference_router.store.schema import open_writer
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.types import Attempt, Record, Usage
+from tests.store.build import NOON, record
 
 
 def fill(path: Path, records: Sequence[Record]) -> Path:

@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 import msgspec
 import pytest
 from msgspec import structs
-from tests.store.build import NOON, record
 
 from llm_inference_router.errors import ConfigError
 from llm_inference_router.store.base import Store, StoreFault
 from llm_inference_router.store.schema import floor_id
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.types import Record
+from tests.store.build import NOON, record
 
 Opener: TypeAlias = Callable[[Path], SqliteStore]
 STORES: dict[str, Opener] = {"sqlite": lambda folder: SqliteStore.open(f"sqlite:///{folder}/router.db")}

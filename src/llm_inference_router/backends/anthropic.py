@@ -33,9 +33,7 @@ class Anthropic:
         if not isinstance(blocks, list):
             return Fault("malformed", "it has no content")
         message = _message([block for block in blocks if isinstance(block, dict)])
-        reason = finish_reason(doc.get("stop_reason")) or (
-            "tool_calls" if message.get("tool_calls") else "stop"
-        )
+        reason = finish_reason(doc.get("stop_reason")) or ("tool_calls" if message.get("tool_calls") else "stop")
         usage = usage_of(doc.get("usage"))
         result: dict[str, Any] = {
             "id": doc["id"] if isinstance(doc.get("id"), str) and doc["id"] else rendering.id,
@@ -71,9 +69,7 @@ def _message(blocks: list[dict[str, Any]]) -> dict[str, Any]:
         elif kind == "tool_use" and isinstance(block.get("name"), str):
             arguments = orjson.dumps(block.get("input") or {}).decode()
             function = {"name": block["name"], "arguments": arguments}
-            calls.append(
-                {"id": str(block.get("id") or f"call_{len(calls)}"), "type": "function", "function": function}
-            )
+            calls.append({"id": str(block.get("id") or f"call_{len(calls)}"), "type": "function", "function": function})
         # redacted thinking, server tools and their results have no counterpart and concern only the upstream
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts or not calls else None}
     message["refusal"] = None

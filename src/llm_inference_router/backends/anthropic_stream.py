@@ -109,9 +109,7 @@ class AnthropicDecoder:
         self._done = False
         self._stopped = False
         self._calls = 0
-        self._blocks: dict[
-            int, list[int]
-        ] = {}  # block -> number of its tool call, characters of its arguments
+        self._blocks: dict[int, list[int]] = {}  # block -> number of its tool call, characters of its arguments
         self._usage: dict[str, Any] = {}
 
     def feed(self, data: bytes) -> list[Piece]:

@@ -38,9 +38,7 @@ _CONTEXT: Final = re.compile(
     r"|`inputs` tokens \+ `max_new_tokens`|`inputs` must have less than",
     re.IGNORECASE,
 )
-_POLICY: Final = re.compile(
-    r"content (management )?policy|content filter|safety system|usage policies", re.IGNORECASE
-)
+_POLICY: Final = re.compile(r"content (management )?policy|content filter|safety system|usage policies", re.IGNORECASE)
 # llama-cpp-python answers 500 to requests that its schema refuses.
 _VALIDATION: Final = re.compile(r"^\d+ validation errors?\b")
 _TRACE: Final = re.compile(r"\n[ \t]*File \"|Traceback \(most recent call last\)")
@@ -198,11 +196,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _is_context(message: str, said: Words) -> bool:
-    return (
-        said.param == "input_tokens"
-        or said.type == "exceed_context_size_error"
-        or bool(_CONTEXT.search(message))
-    )
+    return said.param == "input_tokens" or said.type == "exceed_context_size_error" or bool(_CONTEXT.search(message))
 
 
 def _detail(detail: Any) -> Words:

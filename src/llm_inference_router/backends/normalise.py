@@ -88,9 +88,7 @@ def message(raw: Any) -> dict[str, Any]:
     item = _texts(raw)
     item["role"] = "assistant"
     item.setdefault("content", None)
-    calls = [
-        call for number, one in enumerate(_list(item, "tool_calls")) if (call := _tool_call(one, number))
-    ]
+    calls = [call for number, one in enumerate(_list(item, "tool_calls")) if (call := _tool_call(one, number))]
     if calls:
         item["tool_calls"] = calls
     else:
@@ -194,9 +192,7 @@ def _texts(raw: Any) -> dict[str, Any]:
 
 
 def _joined(parts: list[Any]) -> str:
-    return "".join(
-        part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
-    )
+    return "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
 
 
 def _tool_call(raw: Any, number: int) -> dict[str, Any] | None:

@@ -30,9 +30,7 @@ class OpenAI:
                 # Always asked for: billing needs it. What the client did not ask for is taken out on the way
                 # back.
                 options = body.get("stream_options")
-                body["stream_options"] = (
-                    {**options, "include_usage": True} if options else {"include_usage": True}
-                )
+                body["stream_options"] = {**options, "include_usage": True} if options else {"include_usage": True}
         elif "stream_options" in body:
             del body["stream_options"]  # refused by several servers where there is no stream
         call = Call("/chat/completions", orjson.dumps(body), _HEADERS, stream=request.stream)

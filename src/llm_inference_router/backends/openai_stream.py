@@ -227,9 +227,7 @@ class OpenAIDecoder:
 
     def _repaired(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
         raw = doc["choices"]
-        if any(
-            isinstance(c, dict) and str(c.get("finish_reason")).lower() in normalise.BROKEN_OFF for c in raw
-        ):
+        if any(isinstance(c, dict) and str(c.get("finish_reason")).lower() in normalise.BROKEN_OFF for c in raw):
             self._done = True
             fault = Fault("truncated", "the upstream stopped the answer before its end")
             pieces.append(Piece(fault=fault, done=True))
@@ -247,9 +245,7 @@ class OpenAIDecoder:
             more, said = normalise.generated(delta)
             size += more
             text += said
-            content = (
-                content or more > 0 or any(delta.get(k) for k in ("tool_calls", "function_call", "audio"))
-            )
+            content = content or more > 0 or any(delta.get(k) for k in ("tool_calls", "function_call", "audio"))
             if choice["finish_reason"] is not None:
                 self._open.discard(choice["index"])
                 finish = choice["finish_reason"]

@@ -25,9 +25,7 @@ _WIDTH = 118  # of the tables where there is no terminal to ask
 
 @click.command("demo")
 @click.option("--check", is_flag=True, help="Stop afterwards; exit 1 if anything failed.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 4100; --check: 0]"
-)
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 4100; --check: 0]")
 @click.option("--requests", type=click.IntRange(1), help="How many requests.  [default: every prompt once]")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(check: bool, port: int | None, requests: int | None, as_json: bool) -> None:
@@ -44,8 +42,7 @@ def command(check: bool, port: int | None, requests: int | None, as_json: bool) 
     """
     if find_spec("openai") is None:
         raise click.ClickException(
-            "the demo uses the official openai client; install it with:"
-            "  pip install 'llm-inference-router[demo]'"
+            "the demo uses the official openai client; install it with:  pip install 'llm-inference-router[demo]'"
         )
     chosen_port = port if port is not None else 0 if check else 4100
     with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="llm-router-demo-") as folder:
@@ -70,9 +67,7 @@ def _run(folder: Path, port: int, requests: int | None, *, check: bool, as_json:
     asked = prompts.chosen(requests or len(prompts.load()))
     with process.Server(folder, port) as server:
         if not as_json:
-            click.echo(
-                f"{figures.NOTE}\nThe router runs on {server.url}; sending {len(asked)} prompts.", err=True
-            )
+            click.echo(f"{figures.NOTE}\nThe router runs on {server.url}; sending {len(asked)} prompts.", err=True)
         started = time.monotonic()
         answered = _driven(server.url, asked)
         elapsed_s = time.monotonic() - started

@@ -49,16 +49,13 @@ def _identify(port: int) -> LocalServer | None:
         return LocalServer("llama.cpp", "llamacpp", url, _llamacpp(listed, ask("/props")))
     info = ask("/info")
     if isinstance(info, dict) and isinstance(info.get("model_id"), str) and "max_total_tokens" in info:
-        return LocalServer(
-            "TGI", "tgi", url, _kept((_model({"id": info["model_id"]}, info["max_total_tokens"]),))
-        )
+        return LocalServer("TGI", "tgi", url, _kept((_model({"id": info["model_id"]}, info["max_total_tokens"]),)))
     if tags := _dicts(ask("/api/tags"), "models"):
         return LocalServer("Ollama", "ollama", url, _kept(tuple(_ollama(tag) for tag in tags)))
     if studio := _dicts(ask("/api/v0/models"), "data"):
         chats = [model for model in studio if model.get("type") in ("llm", "vlm")]
         models = tuple(
-            _model(model, model.get("loaded_context_length") or model.get("max_context_length"))
-            for model in chats
+            _model(model, model.get("loaded_context_length") or model.get("max_context_length")) for model in chats
         )
         return LocalServer("LM Studio", "openai_compatible", url, _kept(models))
     if listed:

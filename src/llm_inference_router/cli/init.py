@@ -28,9 +28,7 @@ def command(output: str, force: bool) -> None:
     """
     file = Path(output)
     if file.exists() and not force:
-        raise click.ClickException(
-            f"{file} is there already; replace it with --force or write another with -o"
-        )
+        raise click.ClickException(f"{file} is there already; replace it with --force or write another with -o")
     servers = discover.discover(discover.PORTS)
     keys = tuple(backend for backend, name in KEYS.items() if os.environ.get(name, "").strip())
     _write(file, starter(servers, keys), force)

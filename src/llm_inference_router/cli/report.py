@@ -50,16 +50,10 @@ def moment(text: str) -> int:
     show_default=True,
     help="From when on: an age or a date (UTC).",
 )
-@click.option(
-    "--until", type=moment, metavar="TIME", help="Until when: an age or a date (UTC). Default: now."
-)
-@click.option(
-    "--config", "-c", "config", help="Read store.url of this file. Default: router.yaml, if it is here."
-)
+@click.option("--until", type=moment, metavar="TIME", help="Until when: an age or a date (UTC). Default: now.")
+@click.option("--config", "-c", "config", help="Read store.url of this file. Default: router.yaml, if it is here.")
 @click.option("--db", type=click.Path(path_type=Path), help="Read this database instead.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object for programs; money in picodollars."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for programs; money in picodollars.")
 def command(since: int, until: int | None, config: str | None, db: Path | None, as_json: bool) -> None:
     """Show what was spent and saved, by route and model, and how long answers took.
 
@@ -201,23 +195,13 @@ def _saved(saving: Saving) -> str:
 
 
 def _name(group: Group) -> str:
-    marks = (
-        " (simulated)"
-        if group.simulated == group.requests
-        else " (partly simulated)"
-        if group.simulated
-        else ""
-    )
+    marks = " (simulated)" if group.simulated == group.requests else " (partly simulated)" if group.simulated else ""
     return (group.name or "none answered") + marks
 
 
 def _quantiles(latency: Latency) -> str:
     figures = (latency.p50, latency.p95, latency.p99)
-    return (
-        " / ".join("-" if figure is None else f"{figure:,.0f}" for figure in figures)
-        if latency.count
-        else "-"
-    )
+    return " / ".join("-" if figure is None else f"{figure:,.0f}" for figure in figures) if latency.count else "-"
 
 
 def _usd(picodollars: int) -> str:

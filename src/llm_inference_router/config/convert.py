@@ -118,9 +118,7 @@ class _Walker:
                 return self._dict(node, kind, path)
         elif isinstance(node, Sequence):
             if isinstance(kind, inspect.VarTupleType):
-                return tuple(
-                    self.value(item, kind.item_type, (*path, i)) for i, item in enumerate(node.items)
-                )
+                return tuple(self.value(item, kind.item_type, (*path, i)) for i, item in enumerate(node.items))
             if isinstance(kind, inspect.TupleType):
                 return self._tuple(node, kind, path)
         elif scalars.is_null(node):
@@ -215,9 +213,7 @@ class _Walker:
             value = self.value(entry.value, kind.value_type, (*path, key))
             if read is None:
                 raise TypeError(f"a key of {kind.key_type} cannot be read")
-            values[self._scalar(Scalar(key, entry.plain, entry.line), kind.key_type, (*path, key), read)] = (
-                value
-            )
+            values[self._scalar(Scalar(key, entry.plain, entry.line), kind.key_type, (*path, key), read)] = value
         return values
 
     def _tuple(self, node: Sequence, kind: inspect.TupleType, path: Path) -> Any:
@@ -252,12 +248,7 @@ def _literal(values: tuple[str, ...], node: Scalar) -> str:
 
 
 def _bounds(value: Any, node: Scalar, kind: inspect.Type) -> None:
-    if (
-        isinstance(kind, inspect.StrType)
-        and kind.pattern
-        and not node.unset
-        and not re.fullmatch(kind.pattern, value)
-    ):
+    if isinstance(kind, inspect.StrType) and kind.pattern and not node.unset and not re.fullmatch(kind.pattern, value):
         raise ValueError(f'"{node.shown}" {_PATTERNS.get(kind.pattern, f"does not match {kind.pattern}")}')
     if not isinstance(kind, inspect.IntType | inspect.FloatType):
         return
@@ -268,13 +259,7 @@ def _bounds(value: Any, node: Scalar, kind: inspect.Type) -> None:
 
 
 def _needs(kind: inspect.Type, node: Node) -> str:
-    got = (
-        "a list"
-        if isinstance(node, Sequence)
-        else "a mapping"
-        if isinstance(node, Mapping)
-        else "a single value"
-    )
+    got = "a list" if isinstance(node, Sequence) else "a mapping" if isinstance(node, Mapping) else "a single value"
     advice = ""
     if isinstance(node, Scalar) and isinstance(kind, inspect.VarTupleType) and _scalar_reader(kind.item_type):
         advice = f": write [{node.shown}]"
@@ -293,9 +278,7 @@ def _empty(kind: inspect.Type) -> Any:
         fields = {field.name: default_of(field) for field in kind.fields}
         return kind.cls(
             **{
-                field.name: _empty(field.type)
-                if fields[field.name] is msgspec.NODEFAULT
-                else fields[field.name]
+                field.name: _empty(field.type) if fields[field.name] is msgspec.NODEFAULT else fields[field.name]
                 for field in kind.fields
             }
         )

@@ -93,9 +93,7 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "risk": "The share of answers that may fall below the bar.",
         "confidence": "How sure that must be.",
     },
-    "Fixed": {
-        "kind": "Takes the first model of the list that can serve; the others are its fallbacks, in order."
-    },
+    "Fixed": {"kind": "Takes the first model of the list that can serve; the others are its fallbacks, in order."},
     "ByComplexity": {
         "kind": "Takes one model for each band of complexity.",
         "light": "The model for light requests.",
@@ -173,9 +171,7 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "ladder": "What happens as the money goes, in rising order.",
     },
     "Arm": {"policy": "The policy of this variant; without it, the route's."},
-    "Guard": {
-        "quality_drop": "An arm is stopped early when it is surely worse than the control by this much."
-    },
+    "Guard": {"quality_drop": "An arm is stopped early when it is surely worse than the control by this much."},
     "Experiment": {
         "name": "The experiment's name, in headers and records.",
         "route": "The route whose traffic it takes.",

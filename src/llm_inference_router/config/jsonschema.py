@@ -39,9 +39,7 @@ def schema() -> Json:
 def written_default(value: Any) -> Any:
     """A default as one would write it in the file: `60s`, `20MiB`, a list, a text."""
     if isinstance(value, Duration):
-        unit, size = next(
-            ((unit, size) for unit, size in _UNITS if value % size == 0 and value > size), ("s", 1)
-        )
+        unit, size = next(((unit, size) for unit, size in _UNITS if value % size == 0 and value > size), ("s", 1))
         return f"{value / size:g}{unit}"
     if isinstance(value, Size):
         unit, size = next(((unit, size) for unit, size in _SIZES if value % size == 0), ("", 1))

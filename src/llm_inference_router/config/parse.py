@@ -52,9 +52,7 @@ def parse(text: bytes | str, *, environ: Mapping[str, str], read_file: ReadFile,
 
 
 def _sentences(problems: Sequence[Problem], root: Node | None, name: str) -> tuple[str, ...]:
-    placed = sorted(
-        ((problem.line or yaml.locate(root, problem.path), problem) for problem in problems), key=_line
-    )
+    placed = sorted(((problem.line or yaml.locate(root, problem.path), problem) for problem in problems), key=_line)
     sentences = []
     for line, problem in placed:
         path = yaml.render(root, problem.path)

@@ -20,11 +20,7 @@ def check(config: Config, report: Report) -> None:
 def emptied(config: Config, constraint: Constraint, routes: Iterable[str]) -> list[str]:
     """Those of the routes that the constraint leaves without any model."""
     models = {model.name: model for model in config.models}
-    return [
-        name
-        for name in routes
-        if all(excludes(constraint, models[model]) for model in config.routes[name].models)
-    ]
+    return [name for name in routes if all(excludes(constraint, models[model]) for model in config.routes[name].models)]
 
 
 def _rules(config: Config, report: Report) -> None:
@@ -32,27 +28,21 @@ def _rules(config: Config, report: Report) -> None:
     for i, rule in enumerate(config.rules):
         path: Path = ("rules", i)
         if first_open is not None:
-            report.warning(
-                path, f"is never reached: {first_open} before it has no conditions, so it always matches"
-            )
+            report.warning(path, f"is never reached: {first_open} before it has no conditions, so it always matches")
         elif rule.when == When():
             first_open = rule.name
         routes = rule.when.routes or tuple(config.routes)
         if _admits_none(config, rule.use):
             report.problem((*path, "use"), "fits none of the models")
         elif lost := emptied(config, rule.use, routes):
-            report.warning(
-                (*path, "use"), f"leaves {_list(lost)} without any model; what it matches there is refused"
-            )
+            report.warning((*path, "use"), f"leaves {_list(lost)} without any model; what it matches there is refused")
 
 
 def _ladders(config: Config, report: Report) -> None:
     for i, budget in enumerate(config.budgets):
         for j, step in enumerate(budget.ladder):
             if isinstance(step.do, Constraint) and _admits_none(config, step.do):
-                report.problem(
-                    ("budgets", i, "ladder", j, "do"), "fits none of the models; write reject to refuse"
-                )
+                report.problem(("budgets", i, "ladder", j, "do"), "fits none of the models; write reject to refuse")
 
 
 def _experiments(config: Config, report: Report) -> None:

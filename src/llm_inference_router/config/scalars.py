@@ -84,9 +84,7 @@ def _secret(scalar: Scalar) -> Secret:
     if scalar.plain and scalar.source is None and reads_as(scalar.text):
         raise ValueError("needs a text, but YAML reads this as something else; put it in quotes")
     if not scalar.unset and not _HEADER_SAFE.match(scalar.text):
-        raise ValueError(
-            "a key holds no spaces, line breaks or characters outside ASCII; no header can carry it"
-        )
+        raise ValueError("a key holds no spaces, line breaks or characters outside ASCII; no header can carry it")
     return Secret(scalar.text)
 
 

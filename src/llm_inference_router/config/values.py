@@ -65,9 +65,7 @@ def _server(server: Server, report: Report) -> None:
     if not server.host.strip():
         report.problem(("server", "host"), "is empty; 127.0.0.1 is this machine alone, 0.0.0.0 every network")
     elif not address.is_loopback(server.host) and not server.keys:
-        message = (
-            f"{server.host} is reachable from outside and there are no keys; add server.keys or use 127.0.0.1"
-        )
+        message = f"{server.host} is reachable from outside and there are no keys; add server.keys or use 127.0.0.1"
         report.problem(("server", "host"), message, ("server", "keys"))
     if server.max_body < 1:
         report.problem(("server", "max_body"), "must be at least 1 byte")
@@ -198,18 +196,14 @@ def _budget(budget: Budget, path: Path, report: Report) -> None:
         if step.at <= before.at:
             report.problem(here, f"{step.at:g} must be more than the step before, {before.at:g}", above)
         elif before.do == "reject":
-            report.warning(
-                here, "is never reached: the step before rejects", above, (*path, "ladder", i - 1, "do")
-            )
+            report.warning(here, "is never reached: the step before rejects", above, (*path, "ladder", i - 1, "do"))
 
 
 def _constraint(constraint: Constraint, path: Path, report: Report) -> None:
     _not_empty(constraint.models, (*path, "models"), report)
     tier, low, high = constraint.tier, constraint.min_tier, constraint.max_tier
     if low and high and TIERS.index(low) > TIERS.index(high):
-        report.problem(
-            (*path, "min_tier"), f"{low} is above max_tier {high}; no model fits", (*path, "max_tier")
-        )
+        report.problem((*path, "min_tier"), f"{low} is above max_tier {high}; no model fits", (*path, "max_tier"))
     for key, limit, wrong in (("min_tier", low, -1), ("max_tier", high, 1)):
         if tier and limit and (TIERS.index(tier) - TIERS.index(limit)) * wrong > 0:
             report.problem((*path, "tier"), f"{tier} is outside {key} {limit}; no model fits", (*path, key))
@@ -258,9 +252,7 @@ def _positive(seconds: float, path: Path, report: Report) -> None:
 
 def _not_empty(values: object, path: Path, report: Report) -> None:
     if values is not None and not values:
-        report.problem(
-            path, "is empty, which nothing can match; remove the key if it should not limit anything"
-        )
+        report.problem(path, "is empty, which nothing can match; remove the key if it should not limit anything")
 
 
 def _texts(texts: Iterable[str], path: Path, report: Report) -> None:

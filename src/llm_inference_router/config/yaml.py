@@ -77,9 +77,7 @@ class _StopError(Exception):
     """Reading on makes no sense."""
 
 
-_LOADER: Any = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # built without libyaml, PyYAML has only the slow one
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # built without libyaml, PyYAML has only the slow one
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _HINTS = (
     (
@@ -197,9 +195,7 @@ def _syntax(error: yaml.YAMLError, text: str) -> Problem:
     if "\t" in here[: mark.column + 1] and not here[: mark.column].strip():
         return Problem((), "a tab cannot indent; use spaces", mark.line + 1)
     hint = next((hint for words, hint in _HINTS if words in said), "")
-    return Problem(
-        (), f"not YAML at column {mark.column + 1}: {said}" + (f" ({hint})" if hint else ""), mark.line + 1
-    )
+    return Problem((), f"not YAML at column {mark.column + 1}: {said}" + (f" ({hint})" if hint else ""), mark.line + 1)
 
 
 class _Reader:
@@ -222,9 +218,7 @@ class _Reader:
         self._loader.get_event()  # the document's end
         after = self._loader.get_event()
         if not isinstance(after, yaml.StreamEndEvent):
-            self._problem(
-                (), "a second document begins here; one file holds one (remove the ---)", _line(after)
-            )
+            self._problem((), "a second document begins here; one file holds one (remove the ---)", _line(after))
         return root
 
     def _problem(self, path: Path, message: str, line: int) -> None:

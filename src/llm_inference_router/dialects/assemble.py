@@ -136,20 +136,14 @@ class Assembly:
     @property
     def settled(self) -> bool:
         """Nothing more needs to be read from the upstream."""
-        return (
-            self.done
-            or self.failure is not None
-            or (self.finish_reason is not None and self.usage is not None)
-        )
+        return self.done or self.failure is not None or (self.finish_reason is not None and self.usage is not None)
 
     @property
     def truncation(self) -> Fault | None:
         """Why an answer whose upstream has closed is not complete; None when it is."""
         if self.complete:
             return None
-        return self.failure or Fault(
-            kind="truncated", message="the upstream's answer broke off before its end"
-        )
+        return self.failure or Fault(kind="truncated", message="the upstream's answer broke off before its end")
 
     @property
     def text(self) -> str:

@@ -84,9 +84,7 @@ def _load(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise not_json(body, error) from None
     if type(doc) is not dict:
-        raise InvalidRequest(
-            f"The request body must be a JSON object, not {quoted(doc)}.", code="invalid_type"
-        )
+        raise InvalidRequest(f"The request body must be a JSON object, not {quoted(doc)}.", code="invalid_type")
     if len(body) > _SMALL or body.count(b"[") + body.count(b"{") > MAX_DEPTH:
         # What cannot be written again cannot be sent on. Counting is cheaper for small bodies, trying for
         # large ones.
@@ -147,9 +145,7 @@ def _positive(doc: dict[str, Any], name: str, maximum: int | None = None) -> int
         message = f"Invalid '{name}': integer below minimum value. Expected >= 1, but got {value} instead."
         raise InvalidRequest(message, param=name, code="integer_below_min_value")
     if maximum is not None and value > maximum:
-        message = (
-            f"Invalid '{name}': integer above maximum value. Expected <= {maximum}, but got {value} instead."
-        )
+        message = f"Invalid '{name}': integer above maximum value. Expected <= {maximum}, but got {value} instead."
         raise InvalidRequest(message, param=name, code="integer_above_max_value")
     return value
 
@@ -245,9 +241,7 @@ def _optional(doc: dict[str, Any], needs: set[Capability]) -> int:
         elif name == "metadata":
             _metadata(value)
         else:
-            message = (
-                f"'{name}' cannot be chosen by a request; endpoints are set in the router's configuration."
-            )
+            message = f"'{name}' cannot be chosen by a request; endpoints are set in the router's configuration."
             raise InvalidRequest(message, param=name, code="unsupported_parameter")
     return choices
 

@@ -84,9 +84,7 @@ def _attachment(part: Any, kind: Any, place: str) -> Modality:
     modality, key, required = _PARTS[kind]
     value = part.get(key)
     if type(value) is not dict:
-        raise (
-            missing(f"{place}.{key}") if value is None else invalid_type(f"{place}.{key}", "an object", value)
-        )
+        raise (missing(f"{place}.{key}") if value is None else invalid_type(f"{place}.{key}", "an object", value))
     if required is not None and type(value.get(required)) is not str:
         inner = value.get(required)
         place = f"{place}.{key}.{required}"
@@ -129,8 +127,4 @@ def _function(function: Any, place: str) -> None:
     for key in ("name", "arguments"):
         value = function.get(key)
         if type(value) is not str:
-            raise (
-                missing(f"{place}.{key}")
-                if value is None
-                else invalid_type(f"{place}.{key}", "a string", value)
-            )
+            raise (missing(f"{place}.{key}") if value is None else invalid_type(f"{place}.{key}", "a string", value))

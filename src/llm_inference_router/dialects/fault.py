@@ -61,9 +61,7 @@ def to_error(fault: Fault) -> RouterError:
     kind = fault.kind
     if kind == "auth":
         # The credentials are the router's, not the client's, so the upstream's words would only mislead.
-        return UpstreamError(
-            "The upstream refused the router's credentials.", code="upstream_auth", should_retry=False
-        )
+        return UpstreamError("The upstream refused the router's credentials.", code="upstream_auth", should_retry=False)
     if kind == "rate_limited":
         return UpstreamRejected(
             fault.message,

@@ -25,9 +25,7 @@ def quoted(value: Any) -> str:
 
 
 def missing(place: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Missing required parameter: '{place}'.", param=place, code="missing_required_parameter"
-    )
+    return InvalidRequest(f"Missing required parameter: '{place}'.", param=place, code="missing_required_parameter")
 
 
 def invalid_type(place: str, expected: str, got: Any) -> InvalidRequest:

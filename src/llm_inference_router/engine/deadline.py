@@ -24,7 +24,7 @@ class ClientStalled(Exception):
 
 
 class Deadline:
-    """Used as `async with`: cancels the body when a limit passes and raises TransportFault (or ClientStalled) in its place.
+    """`async with`: cancels its body when a limit passes and raises TransportFault, or ClientStalled, in its place.
 
     `first_token` replaces the model's own limit where the head of an answer carries all its tokens.
     """

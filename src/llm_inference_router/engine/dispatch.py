@@ -99,7 +99,7 @@ class Dispatch:
         rendering = self._rendering(model)
         if self._request.stream:
             return await self._stream(response, backend, rendering, deadline)
-        deadline.enter("idle")
+        # No limit of its own for the body: that of the head, which came with all its tokens, stands.
         result = backend.answer(await response.read(_ANSWER_BYTES), rendering)
         if isinstance(result, Fault):
             return result

@@ -1,4 +1,4 @@
-"""From a request to its decision: measure, then decide. The server, /v1/route and the command line come through here."""
+"""From a request to its decision: measure, then decide. Server, /v1/route and command line come through here."""
 
 from msgspec import Struct, structs
 

@@ -1,6 +1,6 @@
-"""Which endpoint of a model: the one that holds this conversation's prefix in its cache, unless it is busier than its peers.
+"""Which endpoint of a model: the one whose cache holds this conversation's prefix, unless it is busier than its peers.
 
-Affinity is rendezvous hashing (Thaler and Ravishankar, 1998): an endpoint that joins or leaves moves only its own share.
+Affinity is rendezvous hashing (Thaler and Ravishankar, 1998): an endpoint that joins or leaves moves only its share.
 """
 
 from collections.abc import Mapping, Sequence

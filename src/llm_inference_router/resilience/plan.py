@@ -2,8 +2,8 @@
 
     start                            -> Try the chain's first model
     a fault that is the client's own -> Give it
-    nothing answered (connect, dns,  -> another endpoint of the model, then the next model; never the same endpoint again
-      tls, silence)
+    nothing answered (connect, dns,  -> another endpoint of the model, then the next model;
+      tls, silence)                     never the same endpoint again
     reset, malformed                 -> one fresh try of the same model, then the next model
     rate_limited                     -> Wait if the upstream asks for a moment only, else the next model
     status 5xx, auth, truncated      -> the next model

@@ -108,6 +108,8 @@ def beyond_windows(
     widest = max((model.context for model in able), default=0)
     narrow_ones = [model for model in able if model.context < widest]
     refused = {one.model: one for one in rejections}
-    refused |= {m.name: Rejection(m.name, "context", f"its window of {m.context} is not the widest") for m in narrow_ones}
+    refused |= {
+        m.name: Rejection(m.name, "context", f"its window of {m.context} is not the widest") for m in narrow_ones
+    }
     order = [refused[model.name] for model in models if model.name in refused]
     return [model for model in able if model.context == widest], tuple(order)

@@ -68,8 +68,7 @@ class Router:
         await receive()
         try:
             await self.start()
-        except Exception as error:
-            # ASGI's way to fail a start: the server prints the message and exits.
+        except Exception as error:  # noqa: BLE001 - ASGI's way to fail a start: the server prints it and exits
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})

@@ -1,8 +1,9 @@
-"""Who may ask: one list of static keys, kept as hashes. No keys: open, which the configuration allows on loopback only."""
+"""Who may ask: one list of static keys, kept as hashes. Without keys it is open, which is allowed on loopback only."""
 
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -66,18 +67,19 @@ def _presented(headers: Mapping[bytes, bytes]) -> str | None:
 
 def _only_from_this_machine(headers: Mapping[bytes, bytes]) -> None:
     """Without keys, a page in the owner's browser must not reach us: neither by DNS rebinding nor across origins."""
-    if _host("//" + headers.get(b"host", b"localhost").decode("latin-1")) not in _LOOPBACK:
+    if not _is_loopback(b"//" + headers.get(b"host", b"localhost")):
         raise Forbidden(
             "without `server.keys` only requests to localhost are answered; the Host header names another",
             code="foreign_host",
         )
     origin = headers.get(b"origin")
-    if origin is not None and _host(origin.decode("latin-1")) not in _LOOPBACK:
+    if origin is not None and not _is_loopback(origin):
         raise Forbidden("without `server.keys` other web pages are not answered", code="foreign_origin")
 
 
-def _host(url: str) -> str | None:
+@lru_cache(maxsize=256)
+def _is_loopback(url: bytes) -> bool:
     try:
-        return urlsplit(url).hostname
+        return urlsplit(url.decode("latin-1")).hostname in _LOOPBACK
     except ValueError:
-        return None
+        return False

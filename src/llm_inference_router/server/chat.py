@@ -40,8 +40,7 @@ class ChatCompletions:
         except asyncio.CancelledError:
             # The drain is over: uvicorn cancels what still runs. What can still be said is said.
             await exchange.fail(Draining("the router is shutting down"))
-        except Exception as error:
-            # The last line of defence: a mistake of ours must not show its insides to the client.
+        except Exception as error:  # noqa: BLE001 - the last line of defence: our mistakes do not show their insides
             self._runtime.observer.crashed(error)
             await exchange.fail(Internal("something went wrong in the router; the request can be sent again"))
         finally:

@@ -41,7 +41,7 @@ _templates.filters |= {"usd": _usd, "ms": _ms, "percent": _percent, "clock": _cl
 
 
 def dashboard(path: Path, window: str, now_ms: int) -> str:
-    """HTML. `window` is one of 1h, 24h, 7d, all; anything else counts as 24h. Reads the database: call it off the loop."""
+    """HTML. `window` is 1h, 24h, 7d or all; anything else is 24h. It reads the database: call it off the loop."""
     chosen = window if window in _WINDOWS else "24h"
     seconds = _WINDOWS[chosen]
     figures = report(path, now_ms - seconds * 1000 if seconds else 0)

@@ -79,9 +79,9 @@ async def _run(server: _Server, listener: socket.socket, router: Router, ready: 
 
 
 async def _announce(server: _Server, ready: Callable[[], None]) -> None:
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn sets a flag, not an event
         await asyncio.sleep(0.01)
-    # What is loaded by now lives as long as the process: the collector need not look at it again, and seldom at the rest.
+    # What is loaded by now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 50)

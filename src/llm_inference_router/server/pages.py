@@ -140,8 +140,7 @@ def _guarded(page: Page, runtime: Runtime) -> Page:
             return await page(request)
         except RouterError as error:
             return _error(error)
-        except Exception as error:
-            # The last line of defence: a mistake of ours must not show its insides to the client.
+        except Exception as error:  # noqa: BLE001 - the last line of defence: our mistakes do not show their insides
             runtime.observer.crashed(error)
             return _error(Internal("something went wrong in the router"))
 

@@ -2,7 +2,7 @@
 cannot be told."""
 
 import re
-from collections.abc import Set as AbstractSet
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 Script: TypeAlias = Literal[
@@ -96,8 +96,7 @@ def _votes() -> dict[str, tuple[tuple[int, int], ...]]:
     return {word: tuple((i, _WHOLE // len(found)) for i in found) for word, found in owners.items()}
 
 
-_VOTES = _votes()
-_STOP = _VOTES.keys()
+VOTES = _votes()
 _MARK_OF = {
     "ß": "de",
     "ä": "de",
@@ -161,10 +160,10 @@ def script_of(text: str) -> Script:
     return best
 
 
-def language_of(text: str, words: AbstractSet[str], script: Script) -> str:
-    """ISO 639-1 code of a lower-cased text with its distinct words; "und" when nothing tells."""
+def language_of(text: str, votes: Sequence[int], script: Script) -> str:
+    """ISO 639-1 code of a lower-cased text, with its words' `votes` for the languages; "und" when nothing tells."""
     if script == "latin":
-        return _latin(text, words)
+        return _latin(text, votes)
     if script == "cyrillic":
         return "uk" if _UKRAINIAN.search(text) else "ru"
     if script == "arabic":
@@ -183,12 +182,9 @@ _BY_SCRIPT: dict[Script, str] = {
 }
 
 
-def _latin(text: str, words: AbstractSet[str]) -> str:
-    votes = [0] * len(_ORDER)
-    for word in words & _STOP:
-        for i, vote in _VOTES[word]:
-            votes[i] += vote
+def _latin(text: str, votes: Sequence[int]) -> str:
     if not text.isascii():
+        votes = list(votes)
         for mark in set(_MARKS.findall(text)):
             votes[_LETTERS[mark]] += _MARK_VOTE
     best = max(votes)

@@ -213,6 +213,24 @@ COMMON = words(
     "woman word words work world would write year years yes yet you young your"
 )
 
+# Words that tell the shape of the answer, or how long it shall be.
+SIGNS: Mapping[str, frozenset[str]] = {
+    "table": words("table tabelle tableau tabla tabella tabela tabel таблицу таблица таблицю tablo 表格 表 표"),
+    "list": words("list lists bullet bullets liste lista lijst список списком ideas examples tips"),
+    "json": words("json yaml xml csv"),
+    "write": words(
+        "write implement code function script program class fix refactor schreibe écris escribe scrivi "
+        "escreva schrijf napisz напиши yaz create build debug query"
+    ),
+    "terse": words("only just"),  # "print only the letter"
+    "unit": words(
+        "word words wort wörter wörtern mots palabras parole palavras слов слова sentence sentences satz "
+        "sätze sätzen phrase phrases oraciones frases paragraph paragraphs absätze page pages seiten item "
+        "items bullet bullets point points line lines idea ideas example examples step steps question "
+        "questions reason reasons characters tip tips verses stanzas"
+    ),
+}
+
 
 def _fold() -> tuple[dict[str, int], dict[str, int]]:
     exact: dict[str, int] = {}
