@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -67,6 +69,25 @@ class Meter:
 
     def used_us(self) -> float:
         return cpu_us(self._pid) - self._before
+
+
+@contextmanager
+def preferred() -> Iterator[None]:
+    """Puts this session before all others that want the processor, where the kernel and our rights allow it.
+
+    Without it the figures still hold, with more noise: a gateway that is kept waiting reads several chunks at once.
+    """
+    group = _PROC / "self" / "autogroup"
+    try:
+        before = group.read_text().split()[-1]
+        group.write_text("-15")
+    except OSError:  # no such feature, or not root
+        yield
+        return
+    try:
+        yield
+    finally:
+        group.write_text(before)
 
 
 def pinned(command: list[str], core: int) -> list[str]:

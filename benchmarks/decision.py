@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+
 from benchmarks.load import percentile
 from benchmarks.prompts import KINDS, Kind, prompts
-
 from llm_inference_router.config.load import load
 from llm_inference_router.config.models import catalogue
 from llm_inference_router.effects import SystemClock

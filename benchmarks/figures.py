@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
-from benchmarks.measure import Sample
 from msgspec import Struct
+
+from benchmarks.measure import Sample
 
 
 class Spread(Struct, frozen=True):

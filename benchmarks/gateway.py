@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from benchmarks import decision
+from benchmarks.cpu import preferred
 from benchmarks.figures import render, render_verdicts, tabulate, verdicts
 from benchmarks.measure import QUICK, Failed, Lengths, Sample, measure, mock
 from benchmarks.targets import ALWAYS, PEERS, TARGETS, Missing, install
@@ -24,7 +26,7 @@ from benchmarks.targets import ALWAYS, PEERS, TARGETS, Missing, install
 def run(names: list[str], rounds: int, lengths: Lengths) -> list[dict[str, Sample]]:
     """Every gateway in every round, in turns. Raises Failed."""
     found: list[dict[str, Sample]] = []
-    with mock() as upstream, tempfile.TemporaryDirectory(prefix="llm-router-bench-") as place:
+    with preferred(), mock() as upstream, tempfile.TemporaryDirectory(prefix="llm-router-bench-") as place:
         for number in range(rounds):
             row: dict[str, Sample] = {}
             for name in names:

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import Struct
+
 from benchmarks.cpu import Memory, Meter, memory, pinned, tree
 from benchmarks.load import request_body, request_bytes
 from benchmarks.targets import Target, prepared
-from msgspec import Struct
 
 _ROOT = Path(__file__).resolve().parent.parent
 _GATEWAY_CORE, _LOAD_CORE = 0, 1

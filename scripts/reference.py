@@ -97,15 +97,11 @@ def _section(cls: type, sections: Sections) -> str:
         lines += ["A constraint: it narrows the models to choose from; an absent key does not narrow.", ""]
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     if kind.tag_field:
-        lines.append(
-            f"| `{kind.tag_field}` | `{kind.tag}` | required | {sentence(kind.cls, kind.tag_field)} |"
-        )
+        lines.append(f"| `{kind.tag_field}` | `{kind.tag}` | required | {sentence(kind.cls, kind.tag_field)} |")
     for field in kind.fields:
         name = field.encode_name
         types = _cell(" or ".join(dict.fromkeys(_types(field.type, sections))))
-        lines.append(
-            f"| `{name}` | {types} | {_default(default_of(field))} | {_cell(sentence(kind.cls, name))} |"
-        )
+        lines.append(f"| `{name}` | {types} | {_default(default_of(field))} | {_cell(sentence(kind.cls, name))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -170,9 +166,7 @@ def _backends() -> str:
     for backend, url in defaults.ENDPOINTS.items():
         none = "none (inside the router)" if backend == "simulated" else "none: `endpoints` is required"
         capabilities = ", ".join(f"`{name}`" for name in defaults.CAPABILITIES[backend])
-        lines.append(
-            f"| `{backend}` | {f'`{url}`' if url else none} | {capabilities or 'none: say what it can'} |"
-        )
+        lines.append(f"| `{backend}` | {f'`{url}`' if url else none} | {capabilities or 'none: say what it can'} |")
     return "\n".join(lines) + "\n"
 
 

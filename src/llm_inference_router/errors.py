@@ -2,7 +2,7 @@
 
     RouterError
     +-- RequestError          the caller's fault; the same request would fail again
-    |   +-- InvalidRequest        400  invalid_request_error
+    |   +-- InvalidRequest        400  invalid_request_error   a code for each mistake (docs/reference/http.md)
     |   +-- Unauthorized          401  authentication_error    invalid_api_key
     |   +-- Forbidden             403  permission_error        permission_denied
     |   +-- NotFound              404  not_found_error         (model_not_found, unknown_path)
@@ -10,12 +10,13 @@
     |   +-- RequestTimeout        408  timeout_error           request_timeout
     |   +-- TooLarge              413  invalid_request_error   request_too_large
     |   `-- Unservable            422  invalid_request_error   no_candidate
-    +-- Busy                  429  rate_limit_error    overloaded; wait and try again
+    +-- Busy                  429  rate_limit_error    overloaded, rate_limit_exceeded; wait and try again
     +-- Draining              503  server_error        shutting_down
     +-- UpstreamError         the models' fault
     |   +-- UpstreamUnavailable   502/503  upstream_error      upstream_unavailable
     |   +-- UpstreamRejected      the upstream's own 4xx, passed on
-    |   `-- UpstreamBroken        502  upstream_error          upstream_truncated, upstream_malformed
+    |   +-- UpstreamBroken        502  upstream_error          upstream_truncated
+    |   `-- UpstreamError itself  502  upstream_error          upstream_auth, upstream_malformed, upstream_not_found
     +-- Internal              500  server_error        internal_error; ours
     `-- ConfigError           never on the wire: a configuration that must not be loaded
 

@@ -63,7 +63,7 @@ def test_any_request_gives_signals_within_their_ranges(request: ChatRequest) -> 
     assert 1 <= found.output_tokens.p50 <= found.output_tokens.p90
     assert request.max_tokens is None or found.output_tokens.p90 <= request.max_tokens
     assert set(found.task.probabilities) == set(get_args(TaskLabel))
-    assert sum(found.task.probabilities.values()) == pytest.approx(1.0)
+    assert sum(found.task.probabilities.values()) == pytest.approx(1.0, abs=5e-4)  # each is rounded
     assert found.task.probabilities[found.task.label] == max(found.task.probabilities.values())
     assert found.format in get_args(Format)
     assert found.language == "und" or len(found.language) == 2

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_inference_router.signals.length import asked_amount, tool_tokens
+from llm_inference_router.signals.length import asked_amount, asked_amount_near_units, tool_tokens
+from llm_inference_router.signals.reading import read
 from llm_inference_router.types import ChatRequest, Message
 from tests.signals.requests import ask, chat, signals, spoken
 
@@ -108,3 +109,17 @@ def test_max_tokens_bounds_each_answer() -> None:
 def test_an_amount_is_positive_or_absent(text: str) -> None:
     amount = asked_amount(text.lower())
     assert amount is None or amount >= 0
+
+
+pieces = st.sampled_from(
+    (
+        *("two", "three", "a", "one", "hundred", "“five", "500", "1,500", "12345", "123456", "(9", "-", "\n", "of"),
+        *("word", "words", "500-word", "sentence", "bullet", "points", "wordsmith", "page", "pages-long", "line."),
+        *("verse", "tip,", "sätze", "слов", "300字"),
+    )
+)
+
+
+@given(st.lists(pieces, max_size=12).map(" ".join))
+def test_an_amount_near_a_unit_is_the_one_that_a_whole_search_finds(text: str) -> None:
+    assert asked_amount_near_units(text, read(text).distinct) == asked_amount(text)

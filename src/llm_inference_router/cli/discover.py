@@ -100,10 +100,6 @@ def _ollama(tag: dict[str, Any]) -> LocalModel:
     )
 
 
-def _studio(model: dict[str, Any]) -> LocalModel:
-    return _model(model, model.get("loaded_context_length") or model.get("max_context_length"))
-
-
 def _llamacpp(listed: list[dict[str, Any]], props: Any) -> tuple[LocalModel, ...]:
     settings = props.get("default_generation_settings") if isinstance(props, dict) else None
     context = settings.get("n_ctx") if isinstance(settings, dict) else None

@@ -12,7 +12,7 @@ from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.trace import Trace
-from llm_inference_router.resilience.plan import Give, Wait
+from llm_inference_router.resilience.plan import Give, Plan, Wait
 from llm_inference_router.transport.base import Response, TransportFault
 from llm_inference_router.types import ChatRequest, Endpoint, Fault, Model, Usage
 
@@ -33,6 +33,7 @@ class Dispatch:
         self._keep_text = keep_text
         self._now = runtime.clock.monotonic
         self._ends_at = 0.0
+        self._plan: Plan | None = None
         self.begun = False
         self.answer: Answer | None = None
         self.assembly: Assembly | None = None
@@ -42,7 +43,7 @@ class Dispatch:
 
         Raises asyncio.CancelledError and ClientStalled when the client is gone; the attempt is noted all the same.
         """
-        plan = self._runtime.plan(self._trace.decision, self._request.messages)
+        plan = self._plan = self._runtime.plan(self._trace.decision, self._request.messages)
         self._ends_at = plan.deadline
         command = plan.start()
         while not isinstance(command, Give):
@@ -51,8 +52,8 @@ class Dispatch:
                 command = plan.waited()
                 continue
             fault = await self._try(command.model, command.endpoint)
-            if fault is None or self.begun:
-                return fault
+            if fault is None:
+                return None
             command = plan.failed(fault, command.endpoint, self._now())
         return command.fault or self._all_resting()
 
@@ -140,6 +141,8 @@ class Dispatch:
         deadline.enter("client")
         if not self.begun:
             self.begun = True
+            assert self._plan is not None
+            self._plan.began()
             self._trace.first_content_at = self._now()
             await self._sink.begin(self._trace)
         await self._sink.send(frames[0] if len(frames) == 1 else b"".join(frames))

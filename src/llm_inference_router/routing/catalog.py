@@ -26,15 +26,12 @@ class Choice(Struct, frozen=True):
 
 
 class Catalog(Struct, frozen=True):
-    """`choices`: every name a client may ask for, routes first. `permissions`: key name -> names it may ask
-    for.
-    """
+    """`choices`: every name a client may ask for, routes first."""
 
     models: Mapping[str, Model]
     routes: Mapping[str, Choice]
     rules: tuple[CompiledRule, ...]
     choices: Mapping[str, Choice]
-    permissions: Mapping[str, tuple[str, ...] | None]
 
     def visible(self, permitted: Sequence[str] | None) -> tuple[str, ...]:
         """The names of routes and models that these permissions let a caller ask for; None permits all."""
@@ -78,7 +75,6 @@ def compile_catalog(config: Config, models: tuple[Model, ...]) -> Catalog:
         routes=MappingProxyType(routes),
         rules=tuple(rules),
         choices=MappingProxyType(routes | {name: pin for name, pin in pins.items() if name not in routes}),
-        permissions=MappingProxyType({key.name: key.routes for key in config.server.keys}),
     )
 
 

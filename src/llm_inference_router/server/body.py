@@ -11,7 +11,7 @@ from llm_inference_router.types import Caller, ChatRequest
 
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-_LONGEST_VALUE = 256
+LONGEST_VALUE = 256
 _MOST_TAGS = 20
 _DISCARD = 4  # times the limit
 
@@ -67,7 +67,7 @@ def caller(grant: Grant, headers: Mapping[bytes, bytes], request: ChatRequest | 
     user = _text(headers, b"x-router-user")
     if not user and request is not None:
         named = request.body.get("user")
-        user = named if isinstance(named, str) and len(named) <= _LONGEST_VALUE else ""
+        user = named if isinstance(named, str) and len(named) <= LONGEST_VALUE else ""
     return Caller(
         key=grant.key,
         routes=grant.routes,
@@ -82,8 +82,8 @@ def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
     if value is None:
         return ""
     text = value.decode("latin-1").strip()
-    if len(text) > _LONGEST_VALUE or not text.isprintable():
-        raise InvalidRequest(f"at most {_LONGEST_VALUE} printable characters are allowed here", param=name.decode())
+    if len(text) > LONGEST_VALUE or not text.isprintable():
+        raise InvalidRequest(f"at most {LONGEST_VALUE} printable characters are allowed here", param=name.decode())
     return text
 
 

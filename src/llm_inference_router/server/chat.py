@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from llm_inference_router.dialects.chat import parse
+from llm_inference_router.effects import new_id
 from llm_inference_router.engine.deadline import ClientStalled
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.pipeline import CLIENT_LEFT, Pipeline
@@ -12,7 +13,7 @@ from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.trace import Trace
 from llm_inference_router.errors import Busy, Draining, Internal, RouterError
 from llm_inference_router.server.auth import Keys
-from llm_inference_router.server.body import Receive, caller, read_body, wishes
+from llm_inference_router.server.body import LONGEST_VALUE, Receive, caller, read_body, wishes
 from llm_inference_router.server.reply import Reply, Send
 
 _WATCH_AFTER_S = 0.05  # most quick answers are over by then, and need no second task
@@ -69,8 +70,15 @@ class _Exchange:
     async def fail(self, error: RouterError) -> None:
         if self._trace is None:
             self._runtime.observer.refused(error.http_status)
-        request_id = self._trace.decision.request_id if self._trace else ""
-        await self._reply.fail(error, request_id, self._trace)
+            await self._reply.fail(error, self._request_id(), None)
+            return
+        await self._reply.fail(error, self._trace.decision.request_id, self._trace)
+
+    def _request_id(self) -> str:
+        """Of a request that never reached a decision: the client's own where it is fit to be sent back."""
+        given = self._headers.get(b"x-request-id", b"").decode("latin-1")
+        fit = given.isprintable() and given.isascii() and 0 < len(given) <= LONGEST_VALUE
+        return given if fit else "req_" + new_id(self._runtime.clock.now_ms()).replace("-", "")
 
 
 async def while_connected(work: Coroutine[Any, Any, None], receive: Receive) -> None:

@@ -66,6 +66,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._wait("body")
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self.waits_since = self.loop.time()  # a slow upload is not a silent one
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self.waits_for = ""
         super().on_message_complete()

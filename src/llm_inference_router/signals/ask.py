@@ -47,7 +47,7 @@ _LABELS = (
 _ELISION = "\n"
 
 
-class Ask(Struct, frozen=True):
+class Ask(Struct, frozen=True, gc=False):
     """`text` is what is judged; `context` counts the characters set aside; `code` and `quoted` say what
     kind they were."""
 
@@ -119,18 +119,19 @@ def judged(text: str) -> Ask:
     near = text if size <= 2 * REACH else text[:REACH] + _ELISION + text[-REACH:]
     rest = near
     code = quoted = False
-    if "```" in rest:
+    # Here and below: a single character is found ten times as fast as two, so that it is looked for first.
+    if "`" in rest and "```" in rest:
         rest, fences = _FENCE.subn("\n", rest)
         code = fences > 0
     if "<" in rest:
         rest, blocks = _without_blocks(rest, _QUOTED_TAG, "\n")
         quoted = blocks > 0
-    if '"""' in rest and not code:
+    if '"' in rest and '"""' in rest and not code:
         trimmed = _TRIPLE.sub("\n", rest)
         if len(trimmed.strip()) > 20:  # a docstring in bare code is the question itself
             quoted = quoted or trimmed != rest
             rest = trimmed
-    if rest.startswith(">") or "\n>" in rest:
+    if ">" in rest and (rest.startswith(">") or "\n>" in rest):
         unquoted = _QUOTE_LINES.sub("", rest)
         if not unquoted.lstrip().startswith((">>>", "def ")) and ">>>" not in rest:
             quoted = quoted or unquoted != rest
@@ -144,7 +145,7 @@ def judged(text: str) -> Ask:
 
 def _last_block(text: str) -> tuple[str, int]:
     """The query at the end of a few-shot prompt, and how many worked examples stood before it."""
-    if ":" not in text and "：" not in text:
+    if (":" not in text and "：" not in text) or "\n" not in text or "\n\n" not in text:
         return text, 0
     for label in _LABELS:
         last = text.rfind(label)

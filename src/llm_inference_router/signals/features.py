@@ -1,13 +1,14 @@
 """The features of complexity: what each one is, which part it belongs to, and which way it may push."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import log, log1p
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from llm_inference_router.signals.lexicon import COMMON, INDEX
+from llm_inference_router.signals.lexicon import CATEGORIES
 from llm_inference_router.signals.reading import Reading
+from llm_inference_router.signals.vocabulary import COMMONEST
 from llm_inference_router.types import Format
 
 Part: TypeAlias = Literal["reasoning", "knowledge", "constraints", "context", "output"]
@@ -27,7 +28,6 @@ class Feature(Struct, frozen=True):
     prior: float
 
 
-# The order is that of `vector`.
 FEATURES: tuple[Feature, ...] = (
     # distinct words of a category, saturating
     Feature("prove", "reasoning", 1, 1.5),
@@ -98,7 +98,32 @@ _HALF = {
     "law": 3.0, "medicine": 3.0, "science": 3.0, "advscience": 3.0, "finance": 3.0, "humanities": 3.0,
     "constraint": 4.0, "steps": 4.0,
 }  # fmt: skip
-_SATURATING = tuple((INDEX[name], half) for name, half in _HALF.items())
+# A greeting or a question word colours a short ask and is lost in a long one, and the subject of a text that is only
+# to be shortened or sorted matters less than that of a question.
+_PLAIN, _IF_BRIEF, _AS_SUBJECT = range(3)
+_SCALES = {"greet": _IF_BRIEF, "lookup": _IF_BRIEF} | dict.fromkeys(
+    ("law", "medicine", "science", "advscience", "finance", "humanities"), _AS_SUBJECT
+)
+# category -> its feature, words half way to 1, and scale; None for the categories that only tell the task
+_SATURATING = tuple(
+    (NAMES.index(name), _HALF[name], _SCALES.get(name, _PLAIN)) if name in _HALF else None for name in CATEGORIES
+)
+_STRUCTURED: dict[Format, float] = {"json": 0.7, "table": 1.0, "code": 0.5, "list": 0.3}
+
+(
+    _BRIEF, _NUMBERS, _SYMBOLS, _SENTENCE_LENGTH, _SEVERAL_QUESTIONS,
+    _REASONING, _MATHEMATICS, _CODE, _CHAT, _SUMMARISING, _EXTRACTION, _WRITING,
+    _LONG_WORDS, _UNCOMMON_WORDS, _BULLETS, _SCHEMA, _TOOLS,
+    _ASK_LENGTH, _CONTEXT_LENGTH, _TURNS, _QUOTED_CODE, _ATTACHMENTS, _GAP_TO_FILL,
+    _ANSWER_LENGTH, _STRUCTURE, _CHOICE, _SHORT,
+) = map(NAMES.index, (
+    "brief", "numbers", "symbols", "sentence_length", "several_questions",
+    "task_reasoning", "task_mathematics", "task_code", "task_chat", "task_summarising", "task_extraction",
+    "task_writing",
+    "long_words", "uncommon_words", "bullets", "schema", "tools",
+    "ask_length", "context_length", "turns", "quoted_code", "attachments", "gap_to_fill",
+    "answer_length", "structured", "choice", "short",
+))  # fmt: skip
 
 
 class Surroundings(Struct, frozen=True):
@@ -112,76 +137,88 @@ class Surroundings(Struct, frozen=True):
     schema: bool = False
 
 
-def vector(
+NOTHING_AROUND = Surroundings()
+
+
+def features(
     reading: Reading,
-    probabilities: Sequence[float],
+    shares: Sequence[float],
     form: Format,
     tokens_out: int,
     around: Surroundings,
-) -> list[float]:
-    """The features of a request, each within 0..1, in the order of `FEATURES`.
+) -> list[tuple[int, float]]:
+    """The features of a request as pairs of an index of `FEATURES` and a value above 0 and up to 1; most features
+    of most requests are 0 and are left out.
 
-    `probabilities` are the task's in the order of `task.LABELS`, `tokens_out` the expected length of the
-    answer.
+    `shares` are the task's in the order of `task.LABELS`, `tokens_out` the expected length of the answer.
     """
-    hits = reading.hits
-    size = reading.size
-    said = [hits[index] / (hits[index] + half) for index, half in _SATURATING]
-    # A greeting or a question word colours a short ask and is lost in a long one.
-    brief = 1.0 / (1.0 + (size / 8.0) ** 2)
-    # The subject of a text that is only to be shortened or sorted matters less than that of a question.
-    subject = 1.0 - 0.6 * (probabilities[6] + probabilities[7])
+    counts, size = reading.counts, reading.size
     enough = size / (size + 8.0)  # of words, for their mean to mean something
     mean_letters, uncommon = _words(reading)
-    symbols = reading.symbols + 2 * reading.commands
-    return [
-        *said[:10],
-        said[10] * brief,
-        said[11] * brief,
-        *said[12:16],
-        1.0 / (1.0 + (size / 4.0) ** 2),
-        reading.numbers / (reading.numbers + 4.0),
-        symbols / (symbols + 6.0),
-        _clip(size / reading.sentences / 40.0),
-        _clip((reading.questions - 1) / 3.0),
-        probabilities[2],
-        probabilities[3],
-        probabilities[4],
-        probabilities[0],
-        *[share * subject for share in said[16:22]],
-        _clip((mean_letters - 3.5) / 4.0) * enough,
-        uncommon * enough,
-        probabilities[7],
-        probabilities[6],
-        said[22],
-        said[23],
-        reading.bullets / (reading.bullets + 4.0),
-        1.0 if around.schema else 0.0,
-        around.tools / (around.tools + 6.0),
-        _clip(math.log1p(size) / 5.5),
-        _clip(math.log1p(around.context_chars / 400.0) / 6.0),
-        around.turns / (around.turns + 8.0),
-        1.0 if around.quoted_code else 0.0,
-        around.attachments / (around.attachments + 1.0),
-        1.0 if reading.blank else 0.0,
-        _clip((math.log(tokens_out) - 2.5) / 5.0),
-        probabilities[5],
-        _STRUCTURED.get(form, 0.0),
-        1.0 if form == "choice" else 0.0,
-        1.0 if form == "short" else 0.0,
+    found = [
+        (_BRIEF, 1.0 / (1.0 + size * size / 16.0)),
+        (_SENTENCE_LENGTH, _clip(size / reading.sentences / 40.0)),
+        (_CHAT, shares[0]),
+        (_REASONING, shares[2]),
+        (_MATHEMATICS, shares[3]),
+        (_CODE, shares[4]),
+        (_WRITING, shares[5]),
+        (_EXTRACTION, shares[6]),
+        (_SUMMARISING, shares[7]),
+        (_LONG_WORDS, _clip((mean_letters - 3.5) / 4.0) * enough),
+        (_UNCOMMON_WORDS, uncommon * enough),
+        (_ASK_LENGTH, _clip(log1p(size) / 5.5)),
+        (_ANSWER_LENGTH, _clip((log(tokens_out) - 2.5) / 5.0)),
     ]
+    scales = (1.0, 1.0 / (1.0 + size * size / 64.0), 1.0 - 0.6 * (shares[6] + shares[7]))
+    for category in reading.said:
+        known = _SATURATING[category]
+        if known is not None:
+            index, half, scale = known
+            found.append((index, counts[category] / (counts[category] + half) * scales[scale]))
+    if reading.numbers:
+        found.append((_NUMBERS, reading.numbers / (reading.numbers + 4.0)))
+    if reading.symbols:
+        found.append((_SYMBOLS, reading.symbols / (reading.symbols + 6.0)))
+    if reading.questions > 1:
+        found.append((_SEVERAL_QUESTIONS, _clip((reading.questions - 1) / 3.0)))
+    if reading.bullets:
+        found.append((_BULLETS, reading.bullets / (reading.bullets + 4.0)))
+    if reading.blank:
+        found.append((_GAP_TO_FILL, 1.0))
+    if form != "free":
+        found.append((_STRUCTURE, _STRUCTURED.get(form, 0.0)))
+        if form == "choice":
+            found.append((_CHOICE, 1.0))
+        elif form == "short":
+            found.append((_SHORT, 1.0))
+    if around is not NOTHING_AROUND:
+        found += (
+            (_CONTEXT_LENGTH, _clip(log1p(around.context_chars / 400.0) / 6.0)),
+            (_TURNS, around.turns / (around.turns + 8.0)),
+            (_TOOLS, around.tools / (around.tools + 6.0)),
+            (_SCHEMA, 1.0 if around.schema else 0.0),
+            (_ATTACHMENTS, around.attachments / (around.attachments + 1.0)),
+            (_QUOTED_CODE, 1.0 if around.quoted_code else 0.0),
+        )
+    return found
+
+
+def vector(found: Iterable[tuple[int, float]]) -> list[float]:
+    """All `FEATURES` in their order, from those that are not 0."""
+    values = [0.0] * len(FEATURES)
+    for index, value in found:
+        values[index] = value
+    return values
 
 
 def _words(reading: Reading) -> tuple[float, float]:
     """Mean letters of a word, and the share of words outside the commonest; middling but in English."""
-    words = reading.distinct
-    if not words or not reading.size or reading.language not in ("en", "und") or reading.script != "latin":
+    distinct = len(reading.distinct)
+    if not distinct or not reading.size or reading.language not in ("en", "und") or reading.script != "latin":
         return 4.9, 0.5
-    return reading.letters / reading.size, 1.0 - len(words & COMMON) / len(words)
-
-
-_STRUCTURED: dict[Format, float] = {"json": 0.7, "table": 1.0, "code": 0.5, "list": 0.3}
+    return reading.letters / reading.size, 1.0 - reading.counts[COMMONEST] / distinct
 
 
 def _clip(value: float) -> float:
-    return max(0.0, min(value, 1.0))
+    return value if 0.0 <= value <= 1.0 else 0.0 if value < 0.0 else 1.0

@@ -8,14 +8,19 @@ its length is known, its make-up is that of the window.
 
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import islice
+from operator import mul
 from typing import Any
 
 from llm_inference_router.signals.language import Script
+from llm_inference_router.signals.lexicon import NUMBER_WORDS
 from llm_inference_router.signals.reading import Reading
+from llm_inference_router.signals.task import LABELS
+from llm_inference_router.signals.vocabulary import SIGN
 from llm_inference_router.signals.words import words
-from llm_inference_router.types import ChatRequest, Format, Message, Quantiles, TaskLabel
+from llm_inference_router.types import ChatRequest, Format, Quantiles, TaskLabel
 
 # Characters per token by what the text is made of.
 CHARS_PER_TOKEN: Mapping[str, float] = {
@@ -105,7 +110,7 @@ def _size(value: Any, depth: int) -> int:
 
 # Median tokens of an answer by task. Where the data has them (mathematics, code, choice) they are medians
 # of many models; the others are what current chat models write when nothing limits them.
-_MEDIAN: Mapping[TaskLabel, int] = {
+_MEDIANS: Mapping[TaskLabel, int] = {
     "chat": 60,
     "question_answering": 180,
     "reasoning": 320,
@@ -116,6 +121,7 @@ _MEDIAN: Mapping[TaskLabel, int] = {
     "summarising": 180,
     "agent": 140,
 }
+_MEDIAN = tuple(_MEDIANS[label] for label in LABELS)
 _BY_FORMAT: Mapping[Format, int] = {
     "choice": 150,
     "number": 60,
@@ -124,16 +130,10 @@ _BY_FORMAT: Mapping[Format, int] = {
     "table": 300,
     "list": 280,
 }
-_TERSE = frozenset(("only", "just"))  # "print only the letter"
+_TERSE, _NUMBER, _UNIT = SIGN["terse"], SIGN["number"], SIGN["unit"]
 _TERSE_TOKENS = 20
 _SPREAD = 2.4  # p90 over p50 when nothing is asked for in figures
 
-_NUMBER_WORDS = {
-    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
-    "eight": 8, "nine": 9,
-    "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "fifty": 50, "hundred": 100,
-    "einem": 1, "zwei": 2, "drei": 3, "une": 1, "deux": 2, "trois": 3, "una": 1, "dos": 2, "tres": 3,
-}  # fmt: skip
 _UNIT_TOKENS = {
     "word": 1.35, "wort": 1.6, "wört": 1.6, "mot": 1.5, "pala": 1.5, "paro": 1.5, "слов": 2.0,
     "sent": 26, "satz": 28, "sätz": 28,
@@ -143,21 +143,23 @@ _UNIT_TOKENS = {
     "vers": 60, "stan": 60,
     "字": 0.8, "词": 1.2, "句": 30,
 }  # fmt: skip
-_AMOUNT = re.compile(
-    r"\b(\d{1,5}|" + "|".join(_NUMBER_WORDS) + r")(?:\s|-)(?:[a-z]{2,12}\s)?"
+_PHRASE = (
+    r"\b(\d{1,5}|" + "|".join(NUMBER_WORDS) + r")(?:\s|-)(?:[a-z]{2,12}\s)?"
     r"(words?|wort|wörter\w*|mots|palabras|parole|palavras|слов\w*|sentences?|satz|sätzen?|phrases?|oraci\w+|"
     r"frases?|paragraphs?|absätz\w*|pages?|seiten|items?|bullets?|bullet points?|points?|lines?|ideas?|"
     r"examples?|steps?|questions?|reasons?|characters?|tips?|verses?|stanzas?)\b"
-    r"|(\d{1,5})\s?(字|词|句)"
 )
-
-
-_UNITS = words(
-    "word words wort wörter wörtern mots palabras parole palavras слов слова sentence sentences satz "
-    "sätze sätzen phrase phrases oraciones frases paragraph paragraphs absätze page pages seiten item "
-    "items bullet bullets point points line lines idea ideas example examples step steps question "
-    "questions reason reasons characters tip tips verses stanzas"
+_ASCII_AMOUNT = re.compile(_PHRASE)
+_AMOUNT = re.compile(_PHRASE + r"|(\d{1,5})\s?(字|词|句)")
+# Every form of a unit in ASCII that `_AMOUNT` knows, how far before it its number can begin ("hundred", a word of
+# twelve letters, and what parts them), and how far behind it what ends it ("s" and one more character).
+_FORMS = words(
+    "word words wort mots palabras parole palavras sentence sentences satz phrase phrases oracion oraciones frase "
+    "frases paragraph paragraphs page pages seiten item items bullet bullets point points line lines idea ideas "
+    "example examples step steps question questions reason reasons character characters tip tips verse verses "
+    "stanza stanzas"
 )
+_BEFORE, _BEHIND = 21, 2
 
 
 @lru_cache(maxsize=256)
@@ -168,21 +170,48 @@ def _tokens_of(unit: str) -> float | None:
 def asked_amount(low: str) -> float | None:
     """Tokens that a lower-cased ask names in words, sentences, pages or items; None when it names none."""
     best: float | None = None
-    for match in _AMOUNT.finditer(low):
-        number, unit, cjk_number, cjk_unit = match.groups()
-        if cjk_number:
-            tokens = int(cjk_number) * _UNIT_TOKENS[cjk_unit]
-        else:
-            each = _tokens_of(unit)
-            if each is None:
-                continue
-            tokens = (_NUMBER_WORDS.get(number) or int(number)) * each
-        best = max(best or 0.0, tokens)
+    for number, unit, cjk_number, cjk_unit in _AMOUNT.findall(low):
+        tokens = int(cjk_number) * _UNIT_TOKENS[cjk_unit] if cjk_number else _tokens(number, unit)
+        if tokens is not None:
+            best = max(best or 0.0, tokens)
     return best
 
 
+def asked_amount_near_units(low: str, distinct: AbstractSet[str]) -> float | None:
+    """As `asked_amount`, for an ask with its distinct words: only the text around its units is searched, since an
+    expression walks through a text forty times as slowly as a search for a fixed word."""
+    units = _FORMS & distinct
+    if "-" in low or not low.isascii():
+        joined = "-".join(distinct)  # "500-word" is one word elsewhere
+        if not joined.isascii():
+            return asked_amount(low)
+        units = _FORMS.intersection(joined.split("-"))
+    stretches: list[tuple[int, int]] = []
+    for unit in units:
+        at = low.find(unit)
+        while at >= 0:
+            stretches.append((at - _BEFORE, at + len(unit) + _BEHIND))
+            at = low.find(unit, at + 1)
+    stretches.sort()
+    best: float | None = None
+    while stretches:
+        start, end = stretches.pop()
+        while stretches and stretches[-1][1] >= start:  # overlapping ones are searched as one
+            start, end = stretches[-1][0], max(stretches.pop()[1], end)
+        for match in _ASCII_AMOUNT.finditer(low, start, end):
+            tokens = _tokens(match[1], match[2])
+            if tokens is not None:
+                best = max(best or 0.0, tokens)
+    return best
+
+
+def _tokens(number: str, unit: str) -> float | None:
+    each = _tokens_of(unit)
+    return None if each is None else (NUMBER_WORDS.get(number) or int(number)) * each
+
+
 def output_tokens(
-    probabilities: Mapping[TaskLabel, float],
+    shares: Sequence[float],
     form: Format,
     reading: Reading,
     depth: float,
@@ -190,26 +219,28 @@ def output_tokens(
 ) -> Quantiles:
     """Expected tokens of one answer (of each, where several are asked for); neither exceeds `max_tokens`.
 
+    `shares` are the task's in the order of `task.LABELS`.
     `depth` (0..1) is how demanding the reasoning is: long chains of it write long answers.
     """
-    counted = reading.numbers and reading.script in ("han", "kana")
-    amount = asked_amount(reading.low) if counted or reading.distinct & _UNITS else None
+    counts = reading.counts
+    amount = None
+    if counts[_UNIT]:
+        if counts[_NUMBER] or reading.numbers or "-" in reading.low:  # "two-word" is neither a number nor a unit
+            amount = asked_amount_near_units(reading.low, reading.distinct)
+    elif reading.numbers and reading.script in ("han", "kana"):
+        amount = asked_amount(reading.low)
     if amount is not None:
         middle, spread = max(8.0, amount * 1.05), 1.5
     else:
-        middle = sum([_MEDIAN[task] * share for task, share in probabilities.items()])
-        if form == "choice" and reading.distinct & _TERSE:
+        middle = sum(map(mul, _MEDIAN, shares))
+        if form == "choice" and counts[_TERSE]:
             middle = _TERSE_TOKENS
         elif form in _BY_FORMAT:
             middle = 0.35 * middle + 0.65 * _BY_FORMAT[form]
         middle *= 0.6 + 0.9 * depth
         spread = _SPREAD
-    p50, p90 = middle, middle * spread
+    p50, p90 = max(1, int(middle)), max(1, int(middle * spread))
     limit = request.max_tokens
-    if limit is not None:
-        p50, p90 = min(p50, limit), min(p90, limit)
-    return Quantiles(p50=max(1, int(p50)), p90=max(1, int(p90)))
-
-
-def total_chars(messages: Sequence[Message]) -> int:
-    return sum([len(message.text) for message in messages])
+    if limit is not None and p90 > limit:
+        p50, p90 = min(p50, max(1, limit)), max(1, limit)
+    return Quantiles(p50, p90)

@@ -213,6 +213,11 @@ COMMON = words(
     "woman word words work world would write year years yes yet you young your"
 )
 
+NUMBER_WORDS: Mapping[str, int] = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "fifty": 50, "hundred": 100,
+    "einem": 1, "zwei": 2, "drei": 3, "une": 1, "deux": 2, "trois": 3, "una": 1, "dos": 2, "tres": 3,
+}  # fmt: skip
 # Words that tell the shape of the answer, or how long it shall be.
 SIGNS: Mapping[str, frozenset[str]] = {
     "table": words("table tabelle tableau tabla tabella tabela tabel таблицу таблица таблицю tablo 表格 表 표"),
@@ -223,6 +228,7 @@ SIGNS: Mapping[str, frozenset[str]] = {
         "escreva schrijf napisz напиши yaz create build debug query"
     ),
     "terse": words("only just"),  # "print only the letter"
+    "number": frozenset(NUMBER_WORDS),
     "unit": words(
         "word words wort wörter wörtern mots palabras parole palavras слов слова sentence sentences satz "
         "sätze sätzen phrase phrases oraciones frases paragraph paragraphs absätze page pages seiten item "

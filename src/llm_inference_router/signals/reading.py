@@ -13,20 +13,24 @@ from llm_inference_router.signals.lexicon import CATEGORIES, CJK_TERMS, EXACT, S
 from llm_inference_router.signals.vocabulary import FIRST_VOTE, LAST_VOTE, tally
 
 # A word or a number: anything but white space, ASCII other than letters, digits and hyphens, and
-# punctuation and pictures elsewhere. A negated class, since \w lacks the vowel signs of Indic scripts.
-_WORD = re.compile(
-    r"[^\s\x00-,./:-@\[-`{-\x7f\u0080-\u00bf\u00d7\u00f7\u060c\u061b\u061f\u0964\u0965\u2000-\u2bff\u3000-\u303f\uff00-\uff20"
-    r"\ud800-\uf8ff\ufe00-\ufe0f\ufff0-\uffff\U0001f000-\U0001ffff]+"
+# punctuation and pictures elsewhere. Negated classes, since \w lacks the vowel signs of Indic scripts.
+_NO_WORD = (
+    r"\u0080-\u00bf\u00d7\u00f7\u060c\u061b\u061f\u0964\u0965\u2000-\u2bff\u3000-\u303f\uff00-\uff20"
+    r"\ud800-\uf8ff\ufe00-\ufe0f\ufff0-\uffff\U0001f000-\U0001ffff"
 )
+_WORD = re.compile(r"[^\s\x00-,./:-@\[-`{-\x7f" + _NO_WORD + "]+")
+_BEYOND_ASCII = re.compile(r"[^\s\x00-\x7f" + _NO_WORD + "]")  # in a word
 _LETTERS, _DIGITS = b"abcdefghijklmnopqrstuvwxyz", b"0123456789"
 _BETWEEN_WORDS = bytes(code for code in range(128) if code not in _LETTERS + _DIGITS + b"-")
 _SPACED = bytes.maketrans(_BETWEEN_WORDS, b" " * len(_BETWEEN_WORDS))  # what `_WORD` finds in ASCII, parted by spaces
 _PLAIN = _LETTERS + b"- "
+_PROSE = b".,?!:'\"\n"  # the marks of texts without code, formulas and options
 _COMMAND = re.compile(r"\\[a-zA-Z]{2,12}")
 _CODE = (
     "()", "def ", "return ", "=>", "::", ";\n", "{\n", "</", "import ", "#include", "public ", "const ", "select ",
     "):\n",
 )  # fmt: skip
+_CODE_WITH_MARKS = tuple((code, code.encode().translate(None, _PLAIN)) for code in _CODE)
 _MATHS = b"=^+$<|"
 _FOREIGN_MATHS = "√∑∫≤≥∞π×∈⁄²"
 _FOREIGN_QUESTIONS, _FOREIGN_STOPS = "？؟", "。？।؟"
@@ -54,7 +58,7 @@ def _trie(terms: AbstractSet[str]) -> re.Pattern[str]:
 _CJK = _trie(CJK_TERMS.keys())
 
 
-class Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True, gc=False):
     """`counts`: what the distinct words add up to, by field of `vocabulary`; its first are the categories, and
     `said` are those that have a word. `size`: words, or what a spaceless script says in as many English words."""
 
@@ -86,13 +90,19 @@ def read(window: str) -> Reading:
         low = low[: _DENSE_WINDOW // 2] + "\n" + low[-_DENSE_WINDOW // 2 :]
     ascii_only = low.isascii()
     raw = low.encode("ascii", "ignore")
-    # For ASCII one translation and one split give the words that the expression finds, four times as fast.
-    words = raw.translate(_SPACED).decode("ascii").split() if ascii_only else _WORD.findall(low)
+    if ascii_only:
+        # One translation and one split give the words that the expression finds, four times as fast.
+        words = raw.translate(_SPACED).decode("ascii").split()
+    elif _BEYOND_ASCII.search(low) is None:  # English with a dash or a typographic quote
+        words = low.encode("ascii", "replace").translate(_SPACED).decode("ascii").split()
+    else:
+        words = _WORD.findall(low)
     # A text has few marks: whatever is asked of them is asked of this short string.
     marks = raw.translate(None, _PLAIN)
     signs = marks.translate(None, _DIGITS)
     distinct = set(words)
-    if (b"+" in signs and "c++" in low) or (b"#" in signs and "c#" in low):
+    rare = signs.translate(None, _PROSE)
+    if rare and ((b"+" in rare and "c++" in low) or (b"#" in rare and "c#" in low)):
         distinct.add("c++")
     counts: Sequence[int] = tally(distinct)
     language = language_of(low, counts[FIRST_VOTE:LAST_VOTE], script)
@@ -102,28 +112,32 @@ def read(window: str) -> Reading:
     per_word = _SPACELESS.get(script)
     numbers = digits = 0
     if len(signs) < len(marks):
-        figures = [word for word in words if "0" <= word[0] <= "9"]
+        figures = [word for word in words if "0" <= word < ":"]  # begin with a digit
         numbers, digits = len(set(figures)), len("".join(figures))
-    symbols = len(signs) - len(signs.translate(None, _MATHS))
-    if b"\\" in signs:
-        symbols += 2 * len(_COMMAND.findall(low))
     questions = signs.count(b"?")
     sentences = questions + 1
     if b"." in signs:
         sentences += low.count(". ") + low.count(".\n")
+    options, bullets = _lines(low) if b"\n" in signs else (0, 0)
+    symbols = codelike = 0
+    blank = False
+    if rare:
+        symbols = len(rare) - len(rare.translate(None, _MATHS))
+        if b"\\" in rare:
+            symbols += 2 * len(_COMMAND.findall(low))
+        if b"()" in signs:
+            options = max(options, sum(map(low.count, _INLINE_OPTIONS)))
+        if b"(" in rare or b"{" in rare or b";" in rare or b"=" in rare:
+            for code, its_marks in _CODE_WITH_MARKS:
+                if its_marks in signs:
+                    codelike += low.count(code)
+        blank = b"_" in rare and _BLANK.search(low) is not None
     if not ascii_only:
         foreign = _FOREIGN.findall(low)
         if foreign:
             symbols += sum(map(foreign.count, _FOREIGN_MATHS))
             questions += sum(map(foreign.count, _FOREIGN_QUESTIONS))
             sentences += sum(map(foreign.count, _FOREIGN_STOPS))
-    options, bullets = _lines(low) if "\n" in low else (0, 0)
-    codelike = 0
-    if b"(" in signs:
-        options = max(options, sum(map(low.count, _INLINE_OPTIONS)))
-        codelike = sum(map(low.count, _CODE))
-    elif b"{" in signs or b";" in signs or b"=" in signs:
-        codelike = sum(map(low.count, _CODE))
     return Reading(
         low,
         distinct,
@@ -142,7 +156,7 @@ def read(window: str) -> Reading:
         sentences,
         questions,
         codelike,
-        b"_" in signs and _BLANK.search(low) is not None,
+        blank,
     )
 
 

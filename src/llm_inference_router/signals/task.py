@@ -61,7 +61,7 @@ def ladders(table: Table) -> Ladders:
 SHIPPED = ladders(TASK)
 
 
-class Guess(Struct, frozen=True):
+class Guess(Struct, frozen=True, gc=False):
     """Shares of the nine labels, adding up to 1. `soft` is less sure of itself: near a border between two tasks one
     word decides the label, but it must not decide the complexity."""
 
