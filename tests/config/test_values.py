@@ -1,7 +1,5 @@
 """Problems of values, each with its line and its path."""
 
-
-
 import pytest
 
 from tests.config.reading import BASE, extended, model, read, rule

@@ -8,8 +8,8 @@ from msgspec import Struct, convert
 from llm_inference_router.store.schema import open_reader
 
 _QUERY = """
-    SELECT o.decision_id AS id, o.at, o.route, o.model, o.tier, d.reason, d.complexity, d.band, d.task, o.status, o.error,
-           o.attempts, o.cost, o.ttft_ms, o.total_ms, o.simulated
+    SELECT o.decision_id AS id, o.at, o.route, o.model, o.tier, d.reason, d.complexity, d.band, d.task, o.status,
+           o.error, o.attempts, o.cost, o.ttft_ms, o.total_ms, o.simulated
     FROM outcomes o JOIN decisions d ON d.id = o.decision_id
     ORDER BY o.decision_id DESC LIMIT ?"""
 
