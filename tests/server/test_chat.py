@@ -1,5 +1,6 @@
 """The main path: whole and streamed answers, the decision's headers, fallback before the first content."""
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ import pytest
 from tests.serving.router import Router, config, events, serving
 from tests.serving.upstream import (
     STREAM_HEAD,
+    Request,
     Upstream,
     answers,
+    completion,
     delta,
     drips,
     event,
@@ -263,3 +266,79 @@ def test_attempts_match_what_the_upstream_saw(router: Router, backend: Upstream)
     attempts = rows(router, "SELECT * FROM attempts WHERE decision_id = ? ORDER BY number", name)
     assert [a["model"] for a in attempts] == [r.body["model"] for r in backend.requests]
     assert attempts[-1]["outcome"] == "ok"
+
+
+def test_a_cut_after_the_finish_is_no_cut(router: Router, backend: Upstream) -> None:
+    backend.behaviours["one"] = sends(
+        STREAM_HEAD + event(delta("all of it")) + event(delta(finish="stop")), then="close"
+    )
+    answer = router.chat(stream=True)
+    assert events(answer)[-1] == "[DONE]"
+    [outcome] = rows(router, "SELECT * FROM outcomes WHERE decision_id = ?", answer.headers["x-router-decision-id"])
+    assert outcome["error"] is None
+
+
+def test_a_stream_of_two_answers_ends_with_the_second(router: Router, backend: Upstream) -> None:
+    async def one_after_the_other(writer: asyncio.StreamWriter, request: Request) -> None:
+        first = event(delta("first")) + event(delta(finish="stop"))
+        writer.write(STREAM_HEAD + first)
+        await writer.drain()
+        await asyncio.sleep(0.3)
+        second = (event(delta("second")) + event(delta(finish="stop"))).replace(b'"index":0', b'"index":1')
+        writer.write(second + event(b"[DONE]") + b"0\r\n\r\n")
+
+    backend.behaviours["one"] = one_after_the_other
+    chunks = events(router.chat(stream=True, n=2))[:-1]
+    said = {
+        c["index"]: c["delta"]["content"] for chunk in chunks for c in chunk["choices"] if c["delta"].get("content")
+    }
+    assert said == {0: "first", 1: "second"}
+
+
+def test_a_server_that_ignores_n_is_still_complete(router: Router, backend: Upstream) -> None:
+    backend.behaviours["one"] = sends(
+        STREAM_HEAD + event(delta("only one")) + event(delta(finish="stop")) + b"0\r\n\r\n"
+    )
+    assert events(router.chat(stream=True, n=2))[-1] == "[DONE]"
+
+
+def test_what_follows_a_finish_is_held_within_bounds(router: Router, backend: Upstream) -> None:
+    flood = event(delta("x" * 1000)) * 5000
+    backend.behaviours["one"] = sends(STREAM_HEAD + event(delta("text")) + event(delta(finish="stop")) + flood, "hang")
+    answer = router.chat(stream=True)
+    assert events(answer)[-1] == "[DONE]"
+    assert len(answer.body) < 2_500_000
+
+
+def test_a_stream_that_never_says_anything_is_given_up(router: Router, backend: Upstream) -> None:
+    backend.behaviours["one"] = sends(STREAM_HEAD + event(delta("", padding="x" * 1000)) * 3000, then="hang")
+    assert router.chat(stream=True).headers["x-router-model"] == "two"
+
+
+def test_an_error_that_echoes_a_long_request_is_passed_on_once(router: Router, backend: Upstream) -> None:
+    echo = {"error": {"message": "wrong", "type": "invalid_request_error", "input": "x" * 300_000}}
+    backend.behaviours["one"] = sends(whole(echo, 422))
+    assert router.chat().status == 422
+    assert len(backend.requests) == 1
+
+
+def test_an_answer_with_odd_fields_is_mended(router: Router, backend: Upstream) -> None:
+    backend.behaviours["one"] = sends(whole(completion() | {"service_tier": ["x"], "created": "now"}))
+    answer = router.chat()
+    assert answer.status == 200
+    assert "service_tier" not in answer.json()
+
+
+def test_a_name_that_no_host_can_have_is_a_failure_like_others(tmp_path: Path, backend: Upstream) -> None:
+    text = config(backend.url, "one", "two").replace(backend.url, f"http://{'a' * 70}.invalid/v1", 1)
+    with serving(tmp_path, text) as router:
+        assert router.chat().headers["x-router-reason"] == "fallback:dns"
+
+
+def test_upstream_words_that_quote_the_prompt_are_not_stored(router: Router, backend: Upstream) -> None:
+    quoted = {"error": {"message": "Invalid value: 'my canary secret'", "type": "invalid_request_error"}}
+    backend.behaviours["one"] = sends(whole(quoted, 400))
+    answer = router.chat(text="my canary secret")
+    assert "canary" in answer.json()["error"]["message"], "the client may read its own words"
+    [attempt] = rows(router, "SELECT * FROM attempts WHERE decision_id = ?", answer.headers["x-router-decision-id"])
+    assert "canary" not in attempt["detail"]

@@ -282,6 +282,22 @@ def test_an_idle_connection_that_the_peer_closed_is_not_used_again() -> None:
     run(test)
 
 
+def test_bytes_that_nobody_asked_for_reach_nobody() -> None:
+    async def test() -> None:
+        stray = b"HTTP/1.1 500 Oops\r\nContent-Length: 5\r\n\r\nSTRAY"
+        peer = Peer(OK + stray)
+        async with listening(peer.serve) as url, client() as transport:
+            for _ in range(3):
+                target = model(url)
+                response = await transport.send(CALL, target, target.endpoints[0])
+                assert response.status == 200
+                assert await response.read(1000) == b"ok"
+                response.close()
+        assert peer.connections == 3, "a connection that is out of step is not used again"
+
+    run(test)
+
+
 def test_an_answer_larger_than_the_limit_is_refused() -> None:
     async def test() -> None:
         body = b"x" * 200_000

@@ -41,6 +41,7 @@ class Rendering(Struct, frozen=True):
     created: int  # Unix seconds, used where the upstream sent none
     include_usage: bool  # the client asked for usage on its stream
     prompt_tokens: int = 0  # our estimate, where the upstream reports none
+    choices: int = 1  # how many the client asked for: a stream has finished when they all have
 
 
 class Answer(Struct, frozen=True):

@@ -60,7 +60,8 @@ def head(doc: dict[str, Any], rendering: Rendering, kind: str) -> None:
     created = doc.get("created")
     if type(created) is not int:
         doc["created"] = int(created) if type(created) is float else rendering.created
-    if "service_tier" in doc and doc["service_tier"] is not None and doc["service_tier"] not in _TIERS:
+    tier = doc.get("service_tier")
+    if tier is not None and not (isinstance(tier, str) and tier in _TIERS):
         del doc["service_tier"]
     if not isinstance(doc.get("system_fingerprint", ""), str | None):
         del doc["system_fingerprint"]

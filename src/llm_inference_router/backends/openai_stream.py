@@ -90,7 +90,7 @@ _read = msgspec.json.Decoder(_Chunk).decode
 class OpenAIDecoder:
     __slots__ = (
         "_done", "_events", "_learned", "_new", "_old", "_open", "_parser", "_rendering", "_roles",
-        "_tool_ids", "_tools", "_upstream_model",
+        "_tool_ids", "_tools", "_upstream_model", "_withheld",
     )  # fmt: skip
 
     def __init__(self, rendering: Rendering) -> None:
@@ -102,6 +102,7 @@ class OpenAIDecoder:
         self._roles: set[int] = set()  # choices that have begun
         self._tools: set[int] = set()  # choices that called a tool
         self._tool_ids: set[tuple[int, int]] = set()  # tool calls whose id has been passed on
+        self._withheld: str | None = None  # a finish reason while choices were missing
         self._learned = False
         self._upstream_model = ""
         self._old = b""  # the upstream's spelling of its model name
@@ -120,6 +121,9 @@ class OpenAIDecoder:
         if not self._done and not self._events and not pieces:
             fault = Fault("malformed", "the upstream's answer holds no event")
             pieces.append(Piece(fault=fault, done=True))
+        if not self._done and self._withheld is not None and not self._open:
+            # The server gave fewer choices than were asked for (several ignore `n`), and those are whole.
+            pieces.append(Piece(finish_reason=self._withheld))
         return pieces
 
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
@@ -172,9 +176,7 @@ class OpenAIDecoder:
         finish = choice.finish_reason
         if finish is not None:
             self._open.discard(index)
-            if self._open:
-                finish = None
-        pieces.append(Piece(patched, content, size, text, finish))
+        pieces.append(Piece(patched, content, size, text, self._finished(finish)))
 
     def _patch(self, data: bytes, model: str) -> bytes | None:
         """The event with the model's name exchanged, or None where that is not sure to hit the right place.
@@ -249,11 +251,17 @@ class OpenAIDecoder:
             if choice["finish_reason"] is not None:
                 self._open.discard(choice["index"])
                 finish = choice["finish_reason"]
-        if self._open:
-            finish = None
+        finish = self._finished(finish)
         silent = not choices and (usage is None or not self._rendering.include_usage)
         chunk = None if silent else orjson.dumps(doc)
         pieces.append(Piece(chunk, content, size, text, finish, usage))
+
+    def _finished(self, reason: str | None) -> str | None:
+        """The stream's finish reason: that of its last choice, once all that were asked for have begun and finished."""
+        if reason is None:
+            return None
+        self._withheld = reason
+        return None if self._open or len(self._roles) < self._rendering.choices else reason
 
     def _begin(self, index: int, delta: dict[str, Any]) -> None:
         if index not in self._roles:

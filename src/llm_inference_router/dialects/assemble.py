@@ -14,6 +14,7 @@ from llm_inference_router.types import Fault, Piece, Usage
 
 CHARS_PER_TOKEN = 4  # of English under current vocabularies; only where an upstream reports no usage
 _MALFORMED_LIMIT = 100
+_HELD_LIMIT = 1024 * 1024
 
 
 def estimate(prompt_tokens: int, text_chars: int) -> Usage:
@@ -54,7 +55,7 @@ class Assembly:
     """
 
     __slots__ = (
-        "_created", "_first", "_held", "_id", "_include_usage", "_keep_text", "_model", "_prompt_tokens",
+        "_created", "_first", "_held", "_held_bytes", "_id", "_include_usage", "_keep_text", "_model", "_prompt_tokens",
         "_texts", "begun", "done", "failure", "finish_reason", "malformed", "text_chars", "usage",
     )  # fmt: skip
 
@@ -76,6 +77,7 @@ class Assembly:
         self._keep_text = keep_text
         self._first: bytes | None = None
         self._held: list[bytes] = []
+        self._held_bytes = 0
         self._texts: list[str] = []
         self.begun = False  # content has begun: from now on nothing can be taken back
         self.done = False  # the upstream's end marker was seen
@@ -155,11 +157,23 @@ class Assembly:
         return self.usage or estimate(self._prompt_tokens, self.text_chars)
 
     def _hold(self, chunk: bytes, content: bool) -> None:
+        self._held_bytes += len(chunk)
+        if self._held_bytes > _HELD_LIMIT:
+            self._overflow()
+            return
         self._held.append(frame(chunk))
         if content:
             self.begun = True
         if self._first is None:
             self._first = chunk
+
+    def _overflow(self) -> None:
+        """More is held than any honest stream sends: an answer that has finished is over, another one is broken."""
+        if self.finish_reason is not None:
+            self.done = True
+            return
+        self.failure = Fault(kind="malformed", message="the upstream sends a stream without content")
+        self._held.clear()
 
     def _fault(self, piece: Piece) -> None:
         fault = piece.fault

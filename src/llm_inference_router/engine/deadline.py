@@ -26,14 +26,14 @@ class ClientStalled(Exception):
 class Deadline:
     """`async with`: cancels its body when a limit passes and raises TransportFault, or ClientStalled, in its place.
 
-    `first_token` replaces the model's own limit where the head of an answer carries all its tokens.
+    `remaining` is seconds for the whole try; `first_token` replaces the model's own limit where the head of an answer carries all its tokens.
     """
 
-    def __init__(self, timeouts: Timeouts, ends_at: float, first_token: float | None = None) -> None:
+    def __init__(self, timeouts: Timeouts, remaining: float, first_token: float | None = None) -> None:
         self._idle = timeouts.idle
         self._limit = timeouts.first_token if first_token is None else first_token
-        self._ends_at = ends_at
         self._loop = asyncio.get_running_loop()
+        self._ends_at = self._loop.time() + remaining
         self._phase: Phase = "first_token"
         self._since = self._loop.time()
         self._expired: Phase | Literal["total"] | None = None
@@ -49,11 +49,6 @@ class Deadline:
 
     def touch(self) -> None:
         self._since = self._loop.time()
-
-    @property
-    def finished(self) -> bool:
-        """The wait for what follows a finish reason is over: the answer is complete all the same."""
-        return self._expired == "finish"
 
     def _arm(self) -> None:
         self._due = min(self._since + self._limit, self._ends_at)

@@ -81,7 +81,7 @@ class Dispatch:
         backend = self._runtime.backends[model.name]
         encoded = backend.encode(self._request, model)
         self._trace.warnings = encoded.warnings
-        deadline = Deadline(model.timeouts, self._ends_at, self._head_limit(model))
+        deadline = Deadline(model.timeouts, self._ends_at - self._now(), self._head_limit(model))
         try:
             async with deadline:
                 response = await self._runtime.transport(model).send(encoded.call, model, endpoint)
@@ -90,13 +90,13 @@ class Dispatch:
                 finally:
                     response.close(finished=self.assembly is not None and self.assembly.complete)
         except TransportFault as error:
-            if deadline.finished:
-                return None  # the finish reason came, what may follow it did not: the answer is complete
+            if self.assembly is not None and self.assembly.complete:
+                return None  # the finish reason came, only what may follow it did not: the answer is complete
             return error.fault
 
     async def _read(self, response: Response, backend: Backend, model: Model, deadline: Deadline) -> Fault | None:
         if not 200 <= response.status < 300:
-            return backend.fault(response.status, response.headers, await response.read(_ERROR_BYTES))
+            return backend.fault(response.status, response.headers, await _beginning(response))
         rendering = self._rendering(model)
         if self._request.stream:
             return await self._stream(response, backend, rendering, deadline)
@@ -120,6 +120,7 @@ class Dispatch:
         )
         decoder = backend.decoder(rendering)
         push = assembly.push
+        finishing = False
         async for data in response.chunks():
             frames: list[bytes] = []
             for piece in decoder.feed(data):
@@ -129,7 +130,9 @@ class Dispatch:
             if assembly.settled:
                 return assembly.truncation
             if assembly.finish_reason is not None:
-                deadline.enter("finish")
+                if not finishing:
+                    deadline.enter("finish")  # once: what still comes does not put it off
+                    finishing = True
             elif self.begun:
                 deadline.touch()
         last = [frame for piece in decoder.close() for frame in push(piece)]
@@ -163,6 +166,7 @@ class Dispatch:
             created=decision.at // 1000,
             include_usage=self._request.include_usage,
             prompt_tokens=decision.signals.prompt_tokens,
+            choices=self._request.choices,
         )
 
     def _usage(self, fault: Fault | None) -> Usage | None:
@@ -177,3 +181,15 @@ class Dispatch:
     def _all_resting(self) -> Fault:
         rest = self._runtime.endpoints.rests_for(self._trace.decision.chain, self._now())
         return Fault("connect", "every endpoint is resting after failures", retry_after_s=max(1.0, rest))
+
+
+async def _beginning(response: Response) -> bytes:
+    """As much of an error's body as tells what it is; servers that echo the request send megabytes."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.chunks():
+        parts.append(part)
+        size += len(part)
+        if size >= _ERROR_BYTES:
+            break
+    return b"".join(parts)[:_ERROR_BYTES]

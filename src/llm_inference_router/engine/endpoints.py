@@ -59,13 +59,13 @@ class Endpoints:
     def ended(self, endpoint: Endpoint, fault: Fault | None, now: float) -> None:
         state = self._states[endpoint.id]
         state.outstanding -= 1
+        state.limited = False
         if fault is not None and fault.kind == "rate_limited":
             rest = _RATE_LIMIT_REST_S if fault.retry_after_s is None else fault.retry_after_s
             state.rests_until = now + min(rest, _LONGEST_REST_S)
             state.limited = True
         elif fault is not None and fault.kind == "auth":
             state.rests_until = now + _AUTH_REST_S
-            state.limited = False
         if state.breaker is None:
             return
         if fault is None or fault.final or fault.code == "context_length_exceeded":
@@ -91,7 +91,9 @@ class Endpoints:
 
     def limited(self, resting: Collection[str]) -> frozenset[str]:
         """Those of the resting models that rest because their upstream asked for it."""
-        return frozenset(m.name for m in self._models if m.name in resting and self._states[m.endpoints[0].id].limited)
+        return frozenset(
+            m.name for m in self._models if m.name in resting and any(self._states[e.id].limited for e in m.endpoints)
+        )
 
     def rests_for(self, models: Collection[str], now: float) -> float:
         """Seconds until the first endpoint of these models may be tried again."""

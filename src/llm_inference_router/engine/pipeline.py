@@ -13,7 +13,7 @@ from llm_inference_router.engine.dispatch import Dispatch
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.trace import Trace
-from llm_inference_router.errors import Draining
+from llm_inference_router.errors import Draining, Internal
 from llm_inference_router.money import to_usd
 from llm_inference_router.routing.explain import explain
 from llm_inference_router.store.base import StoreFault
@@ -54,6 +54,9 @@ class Pipeline:
                 runtime.spawn(self._record(dispatch, _CLIENT_LEFT, "client_left"))
             else:
                 runtime.spawn(self._record(dispatch, 200 if dispatch.begun else Draining.status, Draining.code))
+            raise
+        except Exception:
+            await self._record(dispatch, Internal.status, Internal.code)  # a mistake of ours leaves a record too
             raise
         if fault is None:
             await self._complete(dispatch, sink)

@@ -49,7 +49,7 @@ class Trace:
             total_ms=(ended - began) * 1000,
             usage=usage,
             cost=cost(model.price, usage) if usage else 0,
-            detail=fault.message if fault else "",
+            detail=(fault.code or "") if fault else "",  # never its message: upstreams quote prompts in theirs
         )
         self.attempts.append(attempt)
         self._upstream_s += ended - began
@@ -63,9 +63,10 @@ class Trace:
 
     def reason(self) -> str:
         """The decision's reason, or why another model had to answer."""
-        if not self.attempts or self.model is None or self.model.name == self.decision.chosen:
+        if self.model is None or self.model.name == self.decision.chosen:
             return self.decision.reason
-        return "fallback:" + self.attempts[0].outcome.partition(".")[0]
+        failed = next((one.outcome for one in self.attempts if one.outcome != "ok"), "unavailable")
+        return "fallback:" + failed.partition(".")[0]
 
     def overhead_ms(self, now: float) -> float:
         return max(0.0, now - self._arrived - self._upstream_s) * 1000

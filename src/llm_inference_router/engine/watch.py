@@ -10,6 +10,7 @@ from llm_inference_router.backends.base import Call
 from llm_inference_router.config.schema import Config, Health, ModelConfig
 from llm_inference_router.engine.observe import Observer
 from llm_inference_router.engine.runtime import Runtime
+from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.transport.base import TransportFault
 from llm_inference_router.types import Endpoint, Model
@@ -68,7 +69,11 @@ async def probe(runtime: Runtime, one: Probe) -> bool:
 
 async def _keep_probing(runtime: Runtime, one: Probe) -> None:
     while True:
-        healthy = await probe(runtime, one)
+        try:
+            healthy = await probe(runtime, one)
+        except Exception as error:  # noqa: BLE001 - a mistake in one probe must not end the others, nor the log
+            runtime.observer.crashed(error)
+            healthy = False
         runtime.endpoints.probed(one.endpoint, healthy, runtime.clock.monotonic())
         await asyncio.sleep(one.every * (0.9 + 0.2 * runtime.random.random()))
 
@@ -83,11 +88,14 @@ async def _keep_pruning(runtime: Runtime, store: SqliteStore) -> None:
     retain_ms = int(runtime.config.store.retain * 1000)
     while True:
         await asyncio.sleep(_PRUNE_S)
-        await store.prune(runtime.clock.now_ms() - retain_ms)
+        try:
+            await store.prune(runtime.clock.now_ms() - retain_ms)
+        except StoreFault as error:
+            runtime.observer.crashed(error)
 
 
 async def watch(runtime: Runtime, store: SqliteStore) -> None:
-    """Runs until it is cancelled. The tasks are independent: one that fails is a bug, and ends them all loudly."""
+    """Runs until it is cancelled."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_keep_flushing(runtime.observer))
         tasks.create_task(_keep_pruning(runtime, store))

@@ -4,9 +4,9 @@
     a fault that is the client's own -> Give it
     nothing answered (connect, dns,  -> another endpoint of the model, then the next model;
       tls, silence)                     never the same endpoint again
-    reset, malformed                 -> one fresh try of the same model, then the next model
+    reset, malformed, truncated      -> one fresh try of the same model, then the next model
     rate_limited                     -> Wait if the upstream asks for a moment only, else the next model
-    status 5xx, auth, truncated      -> the next model
+    status 5xx, auth                 -> the next model
     context too long                 -> the next model with a larger window
     no model left                    -> the models that failed with 5xx or a reset again, after a pause, within
                                         `attempts` and the retry budget; then Give the last fault

@@ -81,10 +81,18 @@ def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
     value = headers.get(name)
     if value is None:
         return ""
-    text = value.decode("latin-1").strip()
+    text = _decoded(value).strip()
     if len(text) > LONGEST_VALUE or not text.isprintable():
         raise InvalidRequest(f"at most {LONGEST_VALUE} printable characters are allowed here", param=name.decode())
     return text
+
+
+def _decoded(value: bytes) -> str:
+    """UTF-8 where it is, as clients send it; otherwise Latin-1, as HTTP once had it."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _number(headers: Mapping[bytes, bytes], name: bytes, most: float) -> float | None:

@@ -65,14 +65,16 @@ class Pages:
         return _json({"status": "alive"})
 
     async def readyz(self, request: Request) -> Response:
-        """200 while requests can be answered; `degraded` says what is not as it should be."""
+        """200 while some route can answer, 503 otherwise; `degraded` says what is not as it should be."""
         now = self._runtime.clock.monotonic()
         resting = sorted(self._runtime.endpoints.resting(now))
         troubles = [f"model {name} has no endpoint that answers" for name in resting]
         if self._store.degraded:
             troubles.append(self._store.degraded)
         status = "degraded" if troubles else "ready"
-        return _json({"status": status, "troubles": troubles})
+        usable = any(not {m.name for m in one.models} <= set(resting) for one in self._runtime.catalog.routes.values())
+        body = orjson.dumps({"status": status if usable else "unavailable", "troubles": troubles})
+        return Response(body, 200 if usable else 503, media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:
         self._grant(request, "admin")

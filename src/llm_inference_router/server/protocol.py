@@ -2,8 +2,8 @@
 
 - exactly one Host header on HTTP/1.1 (RFC 9112 section 3.2), no more than 32 KiB of headers
 - a bounded number of connections
-- silent, half-headed and half-bodied connections are closed after 10, 10 and 30 seconds by one sweep a second, so a
-  request costs no timer
+- silent, half-headed and half-bodied connections, and clients that do not read, are closed after 10, 10, 30 and 30
+  seconds by one sweep a second, so a request costs no timer
 - protocol errors answered in the API's own shape
 """
 
@@ -18,6 +18,7 @@ from llm_inference_router.errors import Busy, InvalidRequest, RouterError, TooLa
 _HEADER_BYTES = 32 * 1024
 _HEAD_WITHIN_S = 10.0
 _BODY_WITHIN_S = 30.0
+_READ_WITHIN_S = 30.0
 _SWEEP_S = 1.0
 _STATUS_LINE = b"HTTP/1.1 "
 _HEAD_END = b"\r\n\r\n"
@@ -33,6 +34,8 @@ class GuardedProtocol(HttpToolsProtocol):
     waits_since = 0.0
     header_bytes = 0
     hosts = 0
+    unsent = 0
+    unsent_since = 0.0
     refusal: RouterError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,6 +85,14 @@ class GuardedProtocol(HttpToolsProtocol):
         limit = {"head": _HEAD_WITHIN_S, "body": _BODY_WITHIN_S}.get(self.waits_for)
         return limit is not None and now - self.waits_since > limit
 
+    def stalled(self, now: float) -> bool:
+        """The client has read nothing of what waits for it for too long. Asked once a second."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent == 0 or unsent < self.unsent:
+            self.unsent_since = now
+        self.unsent = unsent
+        return unsent > 0 and now - self.unsent_since > _READ_WITHIN_S
+
     def _wait(self, what: str) -> None:
         self.waits_for = what
         self.waits_since = self.loop.time()
@@ -112,6 +123,7 @@ class _Joining:
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
         self.get_extra_info = transport.get_extra_info
+        self.get_write_buffer_size = transport.get_write_buffer_size
 
     def write(self, data: bytes) -> None:
         if self._head:
@@ -145,3 +157,6 @@ async def sweep(connections: set[Any], closed: Any) -> None:
         for connection in [c for c in connections if c.overdue(now)]:
             closed.labels("slow_" + connection.waits_for).inc()
             connection.transport.close()
+        for connection in [c for c in connections if c.stalled(now)]:
+            closed.labels("stalled").inc()
+            connection.transport.abort()  # a close would wait for what the client does not read

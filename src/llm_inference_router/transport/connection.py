@@ -161,12 +161,17 @@ class Connection(asyncio.Protocol):
     # --- httptools ------------------------------------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._headed:
+            return  # a trailer, or the head of something that nobody asked for
         key = name.decode("latin-1").lower()
         self.headers[key] = value.decode("latin-1")
         if key in ("content-length", "transfer-encoding"):
             self._framed = True
 
     def on_headers_complete(self) -> None:
+        if self._headed:
+            self._keep = False  # a second answer to one request: this connection is not in step any more
+            return
         self.status = self._parser.get_status_code()
         if self.status < 200:  # an interim answer (RFC 9110 section 15.2): the real one follows
             self.headers = {}
@@ -176,6 +181,8 @@ class Connection(asyncio.Protocol):
         self._keep = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
+        if self._complete:
+            return
         self._chunks.append(body)
         self._waiting += len(body)
 

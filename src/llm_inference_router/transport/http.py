@@ -134,7 +134,7 @@ class HttpTransport:
             raise fault("timeout.connect", "the upstream did not accept a connection in time") from error
         except (ssl.SSLError, ssl.CertificateError) as error:
             raise fault("tls", "no trusted connection to the upstream could be made") from error
-        except socket.gaierror as error:
+        except (socket.gaierror, UnicodeError) as error:  # the second: a label that no name can have
             raise fault("dns", "the upstream's name could not be resolved") from error
         except (ConnectionResetError, BrokenPipeError) as error:
             raise fault("tls" if origin.secure else "reset", "the upstream closed the connection") from error
