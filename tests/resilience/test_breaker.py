@@ -7,18 +7,18 @@ from llm_inference_router.resilience.breaker import Breaker
 def tripped() -> Breaker:
     breaker = Breaker(failures=3, window=30, rest=10)
     for at in (0.0, 1.0, 2.0):
-        breaker.failed(at)
+        breaker.failed(breaker.begin(), at)
     return breaker
 
 
 def test_it_opens_at_the_limit_within_the_window() -> None:
     breaker = Breaker(failures=3, window=30, rest=10)
-    breaker.failed(0)
-    breaker.failed(20)
+    breaker.failed(breaker.begin(), 0)
+    breaker.failed(breaker.begin(), 20)
     assert breaker.permits(20)
-    breaker.failed(40)  # the first is out of the window
+    breaker.failed(breaker.begin(), 40)  # the first is out of the window
     assert breaker.permits(40)
-    breaker.failed(41)
+    breaker.failed(breaker.begin(), 41)
     assert not breaker.permits(41)
     assert breaker.rests_for(41) == 10
 
@@ -27,24 +27,24 @@ def test_one_probe_after_the_rest_decides() -> None:
     breaker = tripped()
     assert breaker.state(11.9) == "open"
     assert breaker.state(12.0) == "half_open"
-    breaker.begin(12.0)
+    turn = breaker.begin()
     assert not breaker.permits(12.0)
-    breaker.succeeded()
+    breaker.succeeded(turn)
     assert breaker.state(12.0) == "closed"
 
 
 def test_a_failed_probe_opens_it_again() -> None:
     breaker = tripped()
-    breaker.begin(12.0)
-    breaker.failed(13.0)
+    turn = breaker.begin()
+    breaker.failed(turn, 13.0)
     assert breaker.state(22.9) == "open"
     assert breaker.permits(23.0)
 
 
 def test_a_probe_without_verdict_lets_the_next_one_through() -> None:
     breaker = tripped()
-    breaker.begin(12.0)
-    breaker.abandoned()
+    turn = breaker.begin()
+    breaker.abandoned(turn)
     assert breaker.permits(12.0)
 
 
@@ -55,12 +55,29 @@ def test_it_never_rests_longer_than_its_rest(events: list[tuple[str, float]]) ->
     for kind, step in events:
         now += step
         if breaker.permits(now):
-            breaker.begin(now)
+            turn = breaker.begin()
             if kind == "ok":
-                breaker.succeeded()
+                breaker.succeeded(turn)
                 assert breaker.permits(now)
             elif kind == "bad":
-                breaker.failed(now)
+                breaker.failed(turn, now)
             else:
-                breaker.abandoned()
+                breaker.abandoned(turn)
         assert breaker.permits(now + 10)
+
+
+def test_a_try_from_before_it_opened_is_no_news() -> None:
+    breaker = Breaker(failures=2, window=30, rest=10)
+    early = breaker.begin()
+    for at in (0.0, 1.0):
+        breaker.failed(breaker.begin(), at)
+    assert breaker.state(2.0) == "open"
+    breaker.succeeded(early)
+    assert breaker.state(2.0) == "open"
+    breaker.failed(early, 9.0)
+    assert breaker.rests_for(9.0) == 2.0
+    probe = breaker.begin()
+    breaker.abandoned(early)
+    assert not breaker.permits(11.0), "the probe still runs"
+    breaker.succeeded(probe)
+    assert breaker.permits(11.0)

@@ -26,7 +26,8 @@ class ClientStalled(Exception):
 class Deadline:
     """`async with`: cancels its body when a limit passes and raises TransportFault, or ClientStalled, in its place.
 
-    `remaining` is seconds for the whole try; `first_token` replaces the model's own limit where the head of an answer carries all its tokens.
+    `remaining` is seconds for the whole try; `first_token` replaces the model's own limit where the head of an answer
+    carries all its tokens.
     """
 
     def __init__(self, timeouts: Timeouts, remaining: float, first_token: float | None = None) -> None:

@@ -19,6 +19,7 @@ from llm_inference_router.types import ChatRequest, Endpoint, Fault, Model, Usag
 _ERROR_BYTES = 64 * 1024
 _ANSWER_BYTES = 64 * 1024 * 1024
 _SLOWEST_TOKENS_PER_S = 10.0  # the head of a whole answer comes with its last token: its limit grows by this pace
+_LATE_S = 0.002  # timers may ring a moment early, and an endpoint that rests until then would still refuse
 _CANCELLED = Fault("cancelled", "the client left")
 
 
@@ -48,7 +49,7 @@ class Dispatch:
         command = plan.start()
         while not isinstance(command, Give):
             if isinstance(command, Wait):
-                await asyncio.sleep(command.seconds)
+                await asyncio.sleep(command.seconds + _LATE_S)
                 command = plan.waited()
                 continue
             fault = await self._try(command.model, command.endpoint)
@@ -60,14 +61,14 @@ class Dispatch:
     async def _try(self, model: Model, endpoint: Endpoint) -> Fault | None:
         runtime, began = self._runtime, self._now()
         self.answer = self.assembly = None
-        runtime.endpoints.began(endpoint, began)
+        turn = runtime.endpoints.began(endpoint)
         self._trace.trying(model)
         fault: Fault | None = _CANCELLED
         try:
             fault = await self._ask(model, endpoint)
         finally:
             ended = self._now()
-            runtime.endpoints.ended(endpoint, fault, ended)
+            runtime.endpoints.ended(endpoint, turn, fault, ended)
             if fault is not None and fault is not _CANCELLED:
                 runtime.forget_snapshot()
             attempt = self._trace.tried(

@@ -50,13 +50,13 @@ class Endpoints:
             return None
         return pick(free, {e.id: self._states[e.id].outstanding for e in free}, prefix_of(messages))
 
-    def began(self, endpoint: Endpoint, now: float) -> None:
+    def began(self, endpoint: Endpoint) -> int:
+        """The number to end this try with."""
         state = self._states[endpoint.id]
         state.outstanding += 1
-        if state.breaker:
-            state.breaker.begin(now)
+        return state.breaker.begin() if state.breaker else 0
 
-    def ended(self, endpoint: Endpoint, fault: Fault | None, now: float) -> None:
+    def ended(self, endpoint: Endpoint, turn: int, fault: Fault | None, now: float) -> None:
         state = self._states[endpoint.id]
         state.outstanding -= 1
         state.limited = False
@@ -69,11 +69,11 @@ class Endpoints:
         if state.breaker is None:
             return
         if fault is None or fault.final or fault.code == "context_length_exceeded":
-            state.breaker.succeeded()  # it answered: a client's mistake is no failure of the endpoint
+            state.breaker.succeeded(turn)  # it answered: a client's mistake is no failure of the endpoint
         elif fault.kind in _BLAMELESS:
-            state.breaker.abandoned()
+            state.breaker.abandoned(turn)
         else:
-            state.breaker.failed(now)
+            state.breaker.failed(turn, now)
 
     def probed(self, endpoint: Endpoint, healthy: bool, now: float) -> None:
         """The verdict of an active health probe."""
@@ -83,7 +83,9 @@ class Endpoints:
         if not healthy:
             breaker.trip(now)
         elif breaker.state(now) == "half_open":
-            breaker.succeeded()  # while closed it proves nothing: a server may be up and fail every request
+            breaker.succeeded(
+                breaker.begin()
+            )  # while closed it proves nothing: a server may be up and fail every request
 
     def resting(self, now: float) -> frozenset[str]:
         """Models of which no endpoint may be tried now."""

@@ -7,7 +7,8 @@
     half_open -- the probe is given up (a client left) -->       half_open, and the next request probes
 
 Failures count in a row: at a thousand requests a second, five failures in thirty seconds are one in six thousand, and
-no reason to take an endpoint away.
+no reason to take an endpoint away. A try that began before the breaker last opened is no news when it ends: its result
+is ignored.
 """
 
 from collections import deque
@@ -27,6 +28,7 @@ class Breaker:
         self._open_until = 0.0
         self._is_open = False
         self._probing = False
+        self._turn = 0  # how often it has opened
 
     def state(self, now: float) -> State:
         if not self._is_open:
@@ -37,16 +39,23 @@ class Breaker:
         state = self.state(now)
         return state == "closed" or (state == "half_open" and not self._probing)
 
-    def begin(self, now: float) -> None:
-        """A try starts. In half_open it is the probe, and no other is permitted until it ends."""
+    def begin(self) -> int:
+        """A try starts; its result is given with the number returned. In half_open it is the probe, and no other is
+        permitted until it ends.
+        """
         if self._is_open:
             self._probing = True
+        return self._turn
 
-    def succeeded(self) -> None:
+    def succeeded(self, turn: int) -> None:
+        if turn != self._turn:
+            return
         self._is_open = self._probing = False
         self._failed_at.clear()
 
-    def failed(self, now: float) -> None:
+    def failed(self, turn: int, now: float) -> None:
+        if turn != self._turn:
+            return
         if self._is_open:
             self.trip(now)
             return
@@ -54,9 +63,10 @@ class Breaker:
         if len(self._failed_at) == self._limit and now - self._failed_at[0] <= self._window:
             self.trip(now)
 
-    def abandoned(self) -> None:
+    def abandoned(self, turn: int) -> None:
         """The try ended without a verdict on the endpoint."""
-        self._probing = False
+        if turn == self._turn:
+            self._probing = False
 
     def rests_for(self, now: float) -> float:
         """Seconds until the next probe is permitted; 0 when requests are."""
@@ -65,6 +75,7 @@ class Breaker:
     def trip(self, now: float) -> None:
         """Opens it at once: for a verdict that needs no counting, such as a failed health probe."""
         self._is_open = True
+        self._turn += 1
         self._probing = False
         self._open_until = now + self._rest
         self._failed_at.clear()
