@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.report import MIN_FOR_INTERVAL, Group, Latency, Report, report
-from llm_inference_router.store.rows import prepare, rows_of, statements
+from llm_inference_router.store.rows import row_of, statements
 from llm_inference_router.store.schema import open_writer
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.types import Attempt, Record, Usage
@@ -23,8 +23,7 @@ from tests.store.build import NOON, record
 
 def fill(path: Path, records: Sequence[Record]) -> Path:
     with closing(open_writer(path)) as connection:
-        prepare(connection)
-        for sql, values in statements([row for one in records for row in rows_of(one)]):
+        for sql, values in statements([row_of(one) for one in records]):
             connection.execute(sql, values)
     return path
 

@@ -6,15 +6,18 @@ import pytest
 
 from llm_inference_router.effects import new_id
 from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.rows import row_of, statements
 from llm_inference_router.store.schema import STEPS, floor_id, open_reader, open_writer, path_of
+from tests.store.build import record
 
 
 def test_a_new_file_has_every_step_and_every_table(tmp_path: Path) -> None:
     with closing(open_writer(tmp_path / "router.db")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables == {"decisions", "outcomes", "attempts", "contents"}
+        found = connection.execute("SELECT name, type FROM sqlite_master WHERE type <> 'index'").fetchall()
+    views = dict.fromkeys(("decisions", "outcomes", "attempts", "contents"), "view")
+    assert dict(found) == {"records": "table"} | views
 
 
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:
@@ -38,16 +41,17 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch
 
 
 def test_a_later_step_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "router.db"
+    path, kept = tmp_path / "router.db", record()
     with closing(open_writer(path)) as connection:
-        connection.execute("INSERT INTO contents VALUES ('a', 'asked', 'said')")
+        for sql, values in statements([row_of(kept)]):
+            connection.execute(sql, values)
     monkeypatch.setattr(
-        "llm_inference_router.store.schema.STEPS", (*STEPS, ("ALTER TABLE contents ADD COLUMN more TEXT",))
+        "llm_inference_router.store.schema.STEPS", (*STEPS, ("ALTER TABLE records ADD COLUMN more TEXT",))
     )
     with pytest.raises(StoreFault, match="older database"):
         open_reader(path)
     with closing(open_writer(path)) as connection:
-        assert connection.execute("SELECT * FROM contents").fetchall() == [("a", "asked", "said", None)]
+        assert connection.execute("SELECT id, more FROM records").fetchall() == [(kept.decision.id, None)]
         assert connection.execute("PRAGMA user_version").fetchone() == (len(STEPS) + 1,)
 
 
@@ -84,7 +88,7 @@ def test_a_reader_makes_no_file_and_cannot_write(tmp_path: Path) -> None:
     assert not path.exists()
     open_writer(path).close()
     with closing(open_reader(path)) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        connection.execute("DELETE FROM decisions")
+        connection.execute("DELETE FROM records")
 
 
 @pytest.mark.parametrize("at", [0, 1, 1_790_000_000_000, 2**48 - 2])
@@ -102,4 +106,4 @@ def test_a_value_of_the_wrong_type_is_refused(tmp_path: Path) -> None:
     if sqlite3.sqlite_version_info < (3, 37, 0):
         pytest.skip("this SQLite has no STRICT tables")
     with closing(open_writer(tmp_path / "router.db")) as connection, pytest.raises(sqlite3.IntegrityError):
-        connection.execute("INSERT INTO contents VALUES ('a', x'00', 'said')")
+        connection.execute(*next(iter(statements([row_of(record(error=b"\x00"))]))))

@@ -19,8 +19,8 @@ def show(console: Console, figures: Mapping[str, Any], url: str) -> None:
     console.print(
         f"[bold]Spend[/bold] ({_SIMULATED}): {_usd(money['spend_usd'])} instead of"
         f" {_usd(money['always_strongest_usd'])} with the strongest model for everything:"
-        f" [bold]{_percent(money['saved_share'])} saved[/bold]. (For the same tokens, as the dashboard counts; the large"
-        " model would have written longer answers, which the table above includes.)"
+        f" [bold]{_percent(money['saved_share'])} saved[/bold]. (For the same tokens, as the dashboard counts; the"
+        " large model would have written longer answers, which the table above includes.)"
     )
     console.print(
         f"[bold]Simple requests[/bold] ({_SIMULATED}, {simple['requests']} of {figures['requests']}):"

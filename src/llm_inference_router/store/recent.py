@@ -8,10 +8,9 @@ from msgspec import Struct, convert
 from llm_inference_router.store.schema import open_reader
 
 _QUERY = """
-    SELECT o.decision_id AS id, o.at, o.route, o.model, o.tier, d.reason, d.complexity, d.band, d.task, o.status,
-           o.error, o.attempts, o.cost, o.ttft_ms, o.total_ms, o.simulated
-    FROM outcomes o JOIN decisions d ON d.id = o.decision_id
-    ORDER BY o.decision_id DESC LIMIT ?"""
+    SELECT id, ended_at AS at, route, model, tier, reason, complexity, band, task, status, error, attempts, cost,
+           ttft_ms, total_ms, simulated
+    FROM records ORDER BY id DESC LIMIT ?"""
 
 
 class Recent(Struct, frozen=True):

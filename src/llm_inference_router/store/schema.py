@@ -1,4 +1,4 @@
-"""The tables, and how a database file comes to have them: forward only, one step for each version.
+"""The table and its views, and how a database file comes to have them: forward only, one step for each version.
 
 Rules:
 - `PRAGMA user_version` is the number of steps applied. A step, once released, is never edited; a change is a
@@ -6,7 +6,7 @@ Rules:
 - Each step is one transaction with the new version inside it: killed half-way, it has not happened.
 - A file with more steps than we know is refused, never guessed at.
 - Ids are time-ordered (`effects.new_id`), so the primary key is also the index by time: `floor_id` turns a
-  time into the smallest id of that time. This saves an index, which costs a sixth of a lone record's insert.
+  time into the smallest id of that time. This saves an index.
 - Money is whole picodollars in INTEGER columns.
 """
 
@@ -16,35 +16,42 @@ from pathlib import Path
 from llm_inference_router.errors import ConfigError
 from llm_inference_router.store.base import StoreFault
 
-_USAGE = """
-    input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER, cache_write_tokens INTEGER,
-    reasoning_tokens INTEGER, usage_source TEXT"""
+_PAGE_BYTES = 8192  # four records a page; with 4096 it is two, and a third of the page empty
+
+# A try is a JSON array in this order (store.rows writes it); its tokens stay empty where the upstream reported none.
+TRY = (
+    *["number", "model", "endpoint", "at", "outcome", "status", "ttft_ms", "total_ms", "cost", "detail"],
+    *["input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "usage_source"],
+)
+_TRIES = ", ".join(f"json_extract(t.value, '$[{at}]') AS {name}" for at, name in enumerate(TRY))
 
 # STRICT needs SQLite 3.37; older ones (RHEL 9 has 3.34) get the same tables without the check of types.
 _STRICT = " STRICT" if sqlite3.sqlite_version_info >= (3, 37, 0) else ""
-_CLUSTERED = " STRICT, WITHOUT ROWID" if _STRICT else " WITHOUT ROWID"
 
-# Decisions keep a rowid because their JSON is long: rows over a quarter page make a clustered table slow.
+# One row a record, because a row costs little and a further b-tree much. The rows keep a rowid, so that they lie in the
+# order in which they came and only the small index by id is written out of order.
 STEPS: tuple[tuple[str, ...], ...] = (
     (
-        f"""CREATE TABLE decisions (
+        f"""CREATE TABLE records (
             id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, route TEXT NOT NULL, reason TEXT NOT NULL,
             chosen TEXT NOT NULL, complexity REAL NOT NULL, band TEXT NOT NULL, task TEXT NOT NULL,
-            key TEXT NOT NULL, user TEXT NOT NULL, session TEXT NOT NULL, json TEXT NOT NULL){_STRICT}""",
-        f"""CREATE TABLE outcomes (
-            decision_id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, route TEXT NOT NULL,
-            model TEXT NOT NULL, tier TEXT NOT NULL, status INTEGER NOT NULL, error TEXT, finish_reason TEXT,
-            stream INTEGER NOT NULL, attempts INTEGER NOT NULL,{_USAGE},
-            cost INTEGER NOT NULL, baseline_cost INTEGER NOT NULL, ttft_ms REAL, total_ms REAL NOT NULL,
-            overhead_ms REAL NOT NULL, simulated INTEGER NOT NULL){_CLUSTERED}""",
-        f"""CREATE TABLE attempts (
-            decision_id TEXT NOT NULL, number INTEGER NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL,
-            at INTEGER NOT NULL, outcome TEXT NOT NULL, status INTEGER NOT NULL, ttft_ms REAL,
-            total_ms REAL NOT NULL,{_USAGE}, cost INTEGER NOT NULL, detail TEXT NOT NULL,
-            PRIMARY KEY (decision_id, number)){_CLUSTERED}""",
-        f"""CREATE TABLE contents (
-            decision_id TEXT PRIMARY KEY NOT NULL, prompt TEXT NOT NULL,
-            completion TEXT NOT NULL){_STRICT}""",
+            key TEXT NOT NULL, user TEXT NOT NULL, session TEXT NOT NULL,
+            ended_at INTEGER NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, status INTEGER NOT NULL, error TEXT,
+            finish_reason TEXT, stream INTEGER NOT NULL, attempts INTEGER NOT NULL,
+            input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER, cache_write_tokens INTEGER,
+            reasoning_tokens INTEGER, usage_source TEXT, cost INTEGER NOT NULL, baseline_cost INTEGER NOT NULL,
+            ttft_ms REAL, total_ms REAL NOT NULL, overhead_ms REAL NOT NULL, simulated INTEGER NOT NULL,
+            tries TEXT NOT NULL, json TEXT NOT NULL, prompt TEXT, completion TEXT){_STRICT}""",
+        """CREATE VIEW decisions AS SELECT
+            id, at, route, reason, chosen, complexity, band, task, key, user, session, json FROM records""",
+        """CREATE VIEW outcomes AS SELECT
+            id AS decision_id, ended_at AS at, route, model, tier, status, error, finish_reason, stream, attempts,
+            input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, usage_source,
+            cost, baseline_cost, ttft_ms, total_ms, overhead_ms, simulated FROM records""",
+        f"""CREATE VIEW attempts AS SELECT r.id AS decision_id, {_TRIES}
+            FROM records AS r, json_each(r.tries) AS t""",
+        """CREATE VIEW contents AS SELECT
+            id AS decision_id, prompt, completion FROM records WHERE prompt IS NOT NULL""",
     ),
 )
 
@@ -80,6 +87,7 @@ def open_writer(path: Path, *, lock_wait_s: float = 5.0, busy_wait_s: float = 0.
     )
     try:
         _check_version(connection, path)
+        connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")  # of a new file; another keeps its own
         connection.execute("PRAGMA journal_mode=WAL").fetchone()
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA temp_store=MEMORY")

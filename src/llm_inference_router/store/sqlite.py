@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from llm_inference_router.store.base import StoreFault
-from llm_inference_router.store.rows import record_of, rows_of
+from llm_inference_router.store.rows import records_where, row_of
 from llm_inference_router.store.schema import floor_id, open_reader, open_writer, path_of
 from llm_inference_router.store.spill import Spill
 from llm_inference_router.store.writer import Batch, Prune, Writer
@@ -89,7 +89,7 @@ class SqliteStore:
             self._spill_one(record)
             return
         try:
-            rows = rows_of(record)
+            row = row_of(record)
         except _UNWRITABLE as error:
             raise self._drop(f"a record that cannot be written as JSON: {error}") from error
         loop = asyncio.get_running_loop()
@@ -98,7 +98,7 @@ class SqliteStore:
             batch = self._begin(loop)
         future = loop.create_future()
         batch.records.append(record)
-        batch.rows.append(rows)
+        batch.rows.append(row)
         batch.futures.append(future)
         if loop.time() >= self._next and (self._underway is None or self._underway.finished):
             self._leave(batch)
@@ -244,11 +244,7 @@ class SqliteStore:
     def records(self, since_ms: int = 0) -> Iterator[dict[str, Any]]:
         """The committed records whose request came at or after that time, oldest first. Raises StoreFault."""
         with closing(open_reader(self.path)) as connection, _faults(self.path):
-            found = connection.execute(
-                "SELECT id, json FROM decisions WHERE id >= ? ORDER BY id", (floor_id(since_ms),)
-            )
-            for decision_id, text in found:
-                yield record_of(connection, decision_id, text)
+            yield from records_where(connection, "WHERE id >= ? ORDER BY id", floor_id(since_ms))
 
     @property
     def degraded(self) -> str | None:
@@ -271,8 +267,7 @@ class SqliteStore:
 
     def _committed_record(self, decision_id: str) -> dict[str, Any] | None:
         with closing(open_reader(self.path)) as connection, _faults(self.path):
-            row = connection.execute("SELECT json FROM decisions WHERE id = ?", (decision_id,)).fetchone()
-            return None if row is None else record_of(connection, decision_id, row[0])
+            return next(iter(records_where(connection, "WHERE id = ?", decision_id)), None)
 
     def _spilled_record(self, decision_id: str) -> dict[str, Any] | None:
         offset, end = 0, -1

@@ -18,15 +18,15 @@ from typing import TypeAlias
 import msgspec
 
 from llm_inference_router.store.base import StoreFault
-from llm_inference_router.store.rows import Row, prepare, rows_of, statements
+from llm_inference_router.store.rows import MOST, Row, row_of, statements
 from llm_inference_router.store.schema import floor_id, open_writer
 from llm_inference_router.store.spill import Spill
 from llm_inference_router.types import Record
 
 RETRY_S = 0.05  # how often a database that failed is tried again, and how long quiet must last for a checkpoint
 _CHECK_FILE_S = 1.0
-_QUIET_FRAMES = 1000  # estimated pages in the log from which a quiet moment is used for a checkpoint
-_FULL_FRAMES = 4000  # from which it is made in any case
+_QUIET_FRAMES = 500  # estimated pages in the log from which a quiet moment is used for a checkpoint
+_FULL_FRAMES = 2000  # from which it is made in any case
 _LOG_LIMIT = 64 * 1024 * 1024
 _PRUNE_RECORDS = 100
 _SLICE = 64 * 1024  # bytes of the spill taken in at a time
@@ -65,7 +65,7 @@ class Batch:
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
         self.records: list[Record] = []
-        self.rows: list[tuple[Row, ...]] = []
+        self.rows: list[Row] = []
         self.futures: list[Future[None]] = []
         self.timer: TimerHandle | None = None
         self.error: str | None = None  # nothing of it may count as committed
@@ -112,7 +112,6 @@ class Writer:
         self._prunes: deque[Prune] = deque()
         self._frames = 0
         self._stopping = False
-        prepare(connection)
         connection.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}").fetchone()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -210,22 +209,21 @@ class Writer:
             if self._spill.clear(span[1]):
                 self._offset = 0
 
-    def _write(self, entries: Sequence[tuple[Row, ...]]) -> dict[int, str]:
-        """Commits all entries but those that no database would take, which it returns. Raises
+    def _write(self, rows: Sequence[Row]) -> dict[int, str]:
+        """Commits all rows but those that no database would take, which it returns. Raises
         sqlite3.Error."""
         if time.monotonic() - self._checked > _CHECK_FILE_S:
             self._check_file()
         connection = self._open()
-        rows = [row for entry in entries for row in entry]
         try:
             for sql, values in statements(rows):
                 connection.execute(sql, values)
         except _REFUSALS as error:
-            if len(entries) == 1:
+            if len(rows) == 1:
                 return {0: f"{type(error).__name__}: {error}"}
             # One bad record must not cost the others theirs; what is already in is ignored the second time.
-            return {at: why for at, entry in enumerate(entries) for why in self._write([entry]).values()}
-        self._frames += len(rows) + 4
+            return {at: why for at, row in enumerate(rows) for why in self._write([row]).values()}
+        self._frames += len(rows) // 3 + 3
         return {}
 
     def _fail(self, error: sqlite3.Error) -> str:
@@ -269,7 +267,6 @@ class Writer:
     def _reopen(self) -> None:
         self._close()  # first: two connections to two files of one name would share their log's name
         connection = open_writer(self._path, lock_wait_s=0)
-        prepare(connection)
         self._connection = connection
         self._inode = self._path.stat().st_ino
 
@@ -286,22 +283,22 @@ class Writer:
     def _ingest(self) -> bool:
         """Takes one slice of the spill into the database; False when that failed."""
         lines, end = self._spill.read(self._offset, _SLICE)
-        entries: list[tuple[Row, ...]] = []
+        rows: list[Row] = []
         kept: list[bytes] = []
         for line in lines:
             try:
-                entries.append(rows_of(_decode(line)))
+                rows.append(row_of(_decode(line)))
                 kept.append(line)
             except (msgspec.DecodeError, UnicodeError):
                 self._set_aside(line)
         try:
-            for start in range(0, len(entries), 32):
-                for at in self._write(entries[start : start + 32]):
+            for start in range(0, len(rows), MOST):
+                for at in self._write(rows[start : start + MOST]):
                     self._set_aside(kept[start + at])
         except sqlite3.Error as error:
             self._fail(error)
             return False
-        self.ingested += len(entries)
+        self.ingested += len(rows)
         self._offset = end
         if self._spill.clear(end):
             self._offset = 0
@@ -331,18 +328,16 @@ class Writer:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
             found = connection.execute(
-                "SELECT max(id), count(*) FROM (SELECT id FROM decisions WHERE id < ? ORDER BY id LIMIT ?)",
+                "SELECT max(id), count(*) FROM (SELECT id FROM records WHERE id < ? ORDER BY id LIMIT ?)",
                 (prune.before, _PRUNE_RECORDS),
             ).fetchone()
             if found[1]:
-                for table in ("attempts", "outcomes", "contents"):
-                    connection.execute(f"DELETE FROM {table} WHERE decision_id <= ?", (found[0],))
-                connection.execute("DELETE FROM decisions WHERE id <= ?", (found[0],))
+                connection.execute("DELETE FROM records WHERE id <= ?", (found[0],))
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._fail(error)  # it goes on once the database can be written again
             return
-        self._frames += 2 * found[1]
+        self._frames += found[1] // 2 + 3
         prune.count += found[1]
         if found[1] < _PRUNE_RECORDS:
             self._prunes.popleft()
