@@ -260,9 +260,7 @@ def test_a_finished_stream_keeps_its_connection_though_its_end_came_late() -> No
             for _ in range(3):
                 target = model(url)
                 response = await transport.send(CALL, target, target.endpoints[0])
-                async for data in response.chunks():
-                    assert data == b"done"
-                    break
+                assert await response.pump(lambda data: data != b"done")
                 response.close(finished=True)
                 await asyncio.sleep(0.1)
         assert len(connections) == 1

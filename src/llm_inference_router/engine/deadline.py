@@ -67,7 +67,7 @@ class Deadline:
         self._task.cancel()
 
     async def __aenter__(self) -> "Deadline":
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()

@@ -11,6 +11,7 @@ from llm_inference_router.dialects.assemble import Assembly, estimate
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
+from llm_inference_router.engine.stream import Stream
 from llm_inference_router.engine.trace import Trace
 from llm_inference_router.resilience.plan import Give, Plan, Wait
 from llm_inference_router.transport.base import Response, TransportFault
@@ -119,38 +120,15 @@ class Dispatch:
             prompt_tokens=rendering.prompt_tokens,
             keep_text=self._keep_text,
         )
-        decoder = backend.decoder(rendering)
-        push = assembly.push
-        finishing = False
-        async for data in response.chunks():
-            frames: list[bytes] = []
-            for piece in decoder.feed(data):
-                frames += push(piece)
-            if frames:
-                await self._send(frames, deadline)
-            if assembly.settled:
-                return assembly.truncation
-            if assembly.finish_reason is not None:
-                if not finishing:
-                    deadline.enter("finish")  # once: what still comes does not put it off
-                    finishing = True
-            elif self.begun:
-                deadline.touch()
-        last = [frame for piece in decoder.close() for frame in push(piece)]
-        if last:
-            await self._send(last, deadline)
-        return assembly.truncation
+        stream = Stream(backend.decoder(rendering), assembly, self._sink, deadline, self._begin)
+        return await stream.run(response)
 
-    async def _send(self, frames: list[bytes], deadline: Deadline) -> None:
-        deadline.enter("client")
-        if not self.begun:
-            self.begun = True
-            assert self._plan is not None
-            self._plan.began()
-            self._trace.first_content_at = self._now()
-            await self._sink.begin(self._trace)
-        await self._sink.send(frames[0] if len(frames) == 1 else b"".join(frames))
-        deadline.enter("idle")
+    async def _begin(self) -> None:
+        assert self._plan is not None
+        self.begun = True
+        self._plan.began()
+        self._trace.first_content_at = self._now()
+        await self._sink.begin(self._trace)
 
     def _head_limit(self, model: Model) -> float:
         limit = model.timeouts.first_token
@@ -186,11 +164,11 @@ class Dispatch:
 
 async def _beginning(response: Response) -> bytes:
     """As much of an error's body as tells what it is; servers that echo the request send megabytes."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.chunks():
-        parts.append(part)
-        size += len(part)
-        if size >= _ERROR_BYTES:
-            break
-    return b"".join(parts)[:_ERROR_BYTES]
+    parts = bytearray()
+
+    def take(data: bytes) -> bool:
+        parts.extend(data)
+        return len(parts) < _ERROR_BYTES
+
+    await response.pump(take)
+    return bytes(parts[:_ERROR_BYTES])

@@ -1,8 +1,8 @@
 """POST /v1/chat/completions, as a raw ASGI function: this is the hot path."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias
 
 from llm_inference_router.dialects.chat import parse
 from llm_inference_router.effects import new_id
@@ -14,9 +14,9 @@ from llm_inference_router.engine.trace import Trace
 from llm_inference_router.errors import Busy, Draining, Internal, RouterError
 from llm_inference_router.server.auth import Keys
 from llm_inference_router.server.body import LONGEST_VALUE, Receive, caller, read_body, wishes
-from llm_inference_router.server.reply import Reply, Send
+from llm_inference_router.server.reply import EXTENSION, Offer, Reply, Send
 
-_WATCH_AFTER_S = 0.05  # most quick answers are over by then, and need no second task
+Leaving: TypeAlias = set[Callable[[], None]]
 
 
 class ChatCompletions:
@@ -26,14 +26,15 @@ class ChatCompletions:
         self._running = 0
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        reply = Reply(send, self._runtime)
+        offer: Offer = scope.get("extensions", {}).get(EXTENSION, {})
+        reply = Reply(send, self._runtime, offer)
         headers: dict[bytes, bytes] = dict(scope["headers"])
         exchange = _Exchange(self._runtime, reply, headers)
         self._running += 1
         try:
             if self._running > self._runtime.config.server.max_requests:
                 raise Busy("too many requests are running (server.max_requests)", retry_after_s=1)
-            await exchange.run(self._keys, receive)
+            await exchange.run(self._keys, receive, offer.get("leaving"))
         except RouterError as error:
             await exchange.fail(error)
         except ClientStalled:
@@ -56,7 +57,7 @@ class _Exchange:
         self._arrived = runtime.clock.monotonic()
         self._trace: Trace | None = None
 
-    async def run(self, keys: Keys, receive: Receive) -> None:
+    async def run(self, keys: Keys, receive: Receive, leaving: Leaving | None) -> None:
         runtime, headers = self._runtime, self._headers
         grant = keys.grant(headers, "inference")
         request = parse(await read_body(receive, headers, runtime.config.server.max_body))
@@ -65,7 +66,7 @@ class _Exchange:
         runtime.observer.decided(decision)
         pipeline = Pipeline(runtime, request, decision, arrived=self._arrived, explained=wanted.explained)
         self._trace = pipeline.trace
-        await while_connected(pipeline.answer(self._reply), receive)
+        await while_connected(pipeline.answer(self._reply), receive, leaving)
 
     async def fail(self, error: RouterError) -> None:
         if self._trace is None:
@@ -81,32 +82,38 @@ class _Exchange:
         return given if fit else "req_" + new_id(self._runtime.clock.now_ms()).replace("-", "")
 
 
-async def while_connected(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Runs `work` in this task and cancels it when the client leaves; returns quietly then."""
+async def while_connected(work: Coroutine[Any, Any, None], receive: Receive, leaving: Leaving | None) -> None:
+    """Runs `work` in this task and cancels it when the client leaves; returns quietly then.
+
+    Our own server calls what is in `leaving`; of another one a second task has to ask.
+    """
     task = asyncio.current_task()
     assert task is not None
-    loop = asyncio.get_running_loop()
     watcher: asyncio.Task[None] | None = None
     left = False
 
-    async def watch() -> None:
+    def leave() -> None:
         nonlocal left
-        while (await receive())["type"] != "http.disconnect":
-            pass
         left = True
         task.cancel(CLIENT_LEFT)
 
-    def begin() -> None:
-        nonlocal watcher
-        watcher = loop.create_task(watch())
-
-    timer = loop.call_later(_WATCH_AFTER_S, begin)
+    if leaving is not None:
+        leaving.add(leave)
+    else:
+        watcher = asyncio.create_task(_watch(receive, leave))
     try:
         await work
     except asyncio.CancelledError:
         if not left or task.uncancel() > 0:
             raise
     finally:
-        timer.cancel()
+        if leaving is not None:
+            leaving.discard(leave)
         if watcher is not None:
             watcher.cancel()
+
+
+async def _watch(receive: Receive, leave: Callable[[], None]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    leave()

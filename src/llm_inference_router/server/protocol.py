@@ -5,23 +5,24 @@
 - silent, half-headed and half-bodied connections, and clients that do not read, are closed after 10, 10, 30 and 30
   seconds by one sweep a second, so a request costs no timer
 - protocol errors answered in the API's own shape
+- what ASGI lacks, as an extension of its scope (`reply.Offer`): writing without waiting, hearing that the client left
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from llm_inference_router.dialects.fault import render
 from llm_inference_router.errors import Busy, InvalidRequest, RouterError, TooLarge
+from llm_inference_router.server.reply import EXTENSION, Headers
 
 _HEADER_BYTES = 32 * 1024
 _HEAD_WITHIN_S = 10.0
 _BODY_WITHIN_S = 30.0
 _READ_WITHIN_S = 30.0
 _SWEEP_S = 1.0
-_STATUS_LINE = b"HTTP/1.1 "
-_HEAD_END = b"\r\n\r\n"
 
 
 class _Refused(Exception):
@@ -37,13 +38,23 @@ class GuardedProtocol(HttpToolsProtocol):
     unsent = 0
     unsent_since = 0.0
     refusal: RouterError | None = None
+    leaving: set[Callable[[], None]]
+    offer: dict[str, dict[object, object]]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         joining = _Joining(cast(asyncio.Transport, transport), self.loop)
         super().connection_made(cast(asyncio.Transport, joining))
+        self.leaving = set()
+        self.offer = {EXTENSION: {"leaving": self.leaving, "write": self.write_part, "answer": self.write_answer}}
         self._wait("head")
+        self.unsent_since = self.waits_since
         if len(self.connections) > self.max_connections:
             self._refuse(Busy("too many connections", retry_after_s=1))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        for left in tuple(self.leaving):
+            left()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -68,6 +79,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._abort(InvalidRequest("a request has exactly one Host header", code="invalid_host"))
         self._wait("body")
         super().on_headers_complete()
+        self.scope["extensions"] = self.offer
 
     def on_body(self, body: bytes) -> None:
         self.waits_since = self.loop.time()  # a slow upload is not a silent one
@@ -80,6 +92,34 @@ class GuardedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Called by the parser on broken HTTP, ours included: callbacks that raise break the parse."""
         self._refuse(self.refusal or InvalidRequest("this is not valid HTTP/1.1", code="invalid_http"))
+
+    def write_part(self, part: bytes) -> bool:
+        """Sends a part of a stream at once. False, and nothing is sent, where ASGI's `send` would do otherwise."""
+        cycle = self.cycle
+        if not part or not self._free(cycle) or not cycle.chunked_encoding:
+            return False
+        self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
+        return True
+
+    def write_answer(self, headers: Headers, body: bytes) -> bool:
+        """Sends a whole answer of status 200 at once. False, and nothing is sent, where `send` would do otherwise."""
+        cycle = self.cycle
+        if not self._free(cycle) or cycle.response_started or not cycle.keep_alive:
+            return False
+        lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+            return False  # `send` will refuse it
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (head, body))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
+
+    def _free(self, cycle: RequestResponseCycle) -> bool:
+        """Nothing is in the way of its answer. While requests wait in line, `cycle` is the last of them, not the first
+        (uvicorn's `pipeline`)."""
+        return not (self.pipeline or self.flow.write_paused or cycle.disconnected or cycle.response_complete)
 
     def overdue(self, now: float) -> bool:
         limit = {"head": _HEAD_WITHIN_S, "body": _BODY_WITHIN_S}.get(self.waits_for)
@@ -110,15 +150,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 class _Joining:
-    """A transport that sends the head of an answer together with its first bytes: one system call instead of two.
+    """A transport that sends what is written in one round of the event loop when the round is over.
 
-    What is held leaves at the end of the loop's current round at the latest, so nothing can be held for long.
+    The parts of an answer leave in one system call, and the answers of a round in one go: a peer that is woken for
+    each of them, between our work on the next ones, costs more than the sending.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._head = b""
+        self._held: list[bytes] = []
         self.is_closing = transport.is_closing
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
@@ -126,14 +167,9 @@ class _Joining:
         self.get_write_buffer_size = transport.get_write_buffer_size
 
     def write(self, data: bytes) -> None:
-        if self._head:
-            data = self._head + data
-            self._head = b""
-        elif data.startswith(_STATUS_LINE) and data.endswith(_HEAD_END):
-            self._head = data
+        if not self._held:
             self._loop.call_soon(self._flush)
-            return
-        self._transport.write(data)
+        self._held.append(data)
 
     def close(self) -> None:
         self._flush()
@@ -143,9 +179,9 @@ class _Joining:
         self._transport.abort()
 
     def _flush(self) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
+        held, self._held = self._held, []
+        if held and not self._transport.is_closing():
+            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
 
 
 async def sweep(connections: set[Any], closed: Any) -> None:

@@ -1,7 +1,7 @@
 """An answer on ASGI: the decision in its headers, then the body or the stream, or one error in its place."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 from llm_inference_router.dialects.fault import frame_error, render
 from llm_inference_router.engine.runtime import Runtime
@@ -11,6 +11,16 @@ from llm_inference_router.money import to_usd
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+EXTENSION = "llm_router"  # of the ASGI scope, where the server is ours
+
+
+class Offer(TypedDict, total=False):
+    """What our own server can do beyond ASGI. What returns False has done nothing, and `send` is to be used."""
+
+    leaving: set[Callable[[], None]]  # called when the client has gone
+    write: Callable[[bytes], bool]  # a part of a stream, without waiting
+    answer: Callable[[Headers, bytes], bool]  # a whole answer of status 200, without waiting
+
 
 _JSON = (b"content-type", b"application/json")
 _SSE = (b"content-type", b"text/event-stream; charset=utf-8")
@@ -49,13 +59,19 @@ def stream_headers(trace: Trace, now: float) -> Headers:
 class Reply:
     """One answer to one request; the engine's sink. `whole`, or `begin`, `send`... and `end`, or `fail`."""
 
-    def __init__(self, send: Send, runtime: Runtime) -> None:
+    def __init__(self, send: Send, runtime: Runtime, offer: Offer) -> None:
         self._send = send
+        self._write = offer.get("write")
+        self._answer = offer.get("answer")
         self._now = runtime.clock.monotonic
         self._begun = False
 
     async def whole(self, trace: Trace, body: bytes) -> None:
-        await self._head(200, whole_headers(trace, body, self._now()))
+        headers = whole_headers(trace, body, self._now())
+        if self._answer is not None and self._answer(headers, body):
+            self._begun = True
+            return
+        await self._head(200, headers)
         await self.end(body)
 
     async def begin(self, trace: Trace) -> None:
@@ -63,6 +79,9 @@ class Reply:
 
     async def send(self, frames: bytes) -> None:
         await self._send({"type": "http.response.body", "body": frames, "more_body": True})
+
+    def write(self, frames: bytes) -> bool:
+        return self._write is not None and self._write(frames)
 
     async def end(self, frames: bytes) -> None:
         await self._send({"type": "http.response.body", "body": frames})

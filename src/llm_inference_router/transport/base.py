@@ -1,10 +1,13 @@
 """The one interface through which upstream bytes come: sockets and the simulated models behave alike behind it."""
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol, TypeAlias
 
 from llm_inference_router.backends.base import Call
 from llm_inference_router.types import Endpoint, Fault, Model
+
+Take: TypeAlias = Callable[[bytes], bool]
+"""Takes the next bytes of a body, at once; False: enough for now."""
 
 
 class TransportFault(Exception):
@@ -29,8 +32,13 @@ class Response(Protocol):
         """The whole body. Raises TransportFault when it breaks or passes `limit` bytes."""
         ...
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises TransportFault when it breaks."""
+    def pump(self, take: Take) -> Coroutine[Any, Any, bool]:
+        """Gives the body to `take` as it arrives, until that answers False or the body has ended. True: more may come.
+
+        `take` is called where the bytes come in, without waking anybody, and what it raises is raised here. While
+        nobody pumps, bytes wait within bounds, and beyond them the upstream does. Raises TransportFault when the body
+        breaks.
+        """
         ...
 
     def close(self, finished: bool = False) -> None:

@@ -4,6 +4,9 @@
                   busy --closed when all that matters was read--> draining --end arrives soon--> idle
                   any  --anything else--> closed
 
+A body is read in steps (`more`), or it is pumped: given on in the very callback in which it arrives, which costs a
+stream of many small packets no wake of its reader's task for each.
+
 At most `BUFFER` bytes wait unread: beyond, the socket is not read, so that a slow client slows its upstream down.
 """
 
@@ -13,7 +16,7 @@ from typing import cast
 
 import httptools
 
-from llm_inference_router.transport.base import TransportFault
+from llm_inference_router.transport.base import Take, TransportFault
 from llm_inference_router.types import Fault, FaultKind
 
 BUFFER = 64 * 1024
@@ -35,7 +38,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)  # reads one answer after the other
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        self._take: Take | None = None
         self.idle_since = 0.0
         self._reset()
         self.busy = False
@@ -57,13 +61,16 @@ class Connection(asyncio.Protocol):
     # --- asked by the transport -----------------------------------------------------------------------------------
 
     def ask(self, request: bytes) -> None:
-        """Sends one request. The connection must be idle."""
+        """Sends one request, when the event loop's round is over. The connection must be idle.
+
+        Several requests then leave in one go: an upstream that is woken for each of them costs more than the sending.
+        """
         self._reset()
         self.busy = True
         if self._transport is None or self._transport.is_closing():
             self._fault = RESET
             return
-        self._transport.write(request)
+        self._loop.call_soon(self._send, request)
 
     async def head(self) -> None:
         """Waits for status and headers. Raises TransportFault."""
@@ -75,20 +82,26 @@ class Connection(asyncio.Protocol):
     async def more(self) -> bytes:
         """The next bytes of the body, b"" at its end. Raises TransportFault."""
         while not self._chunks:
-            if self._complete:
-                self._settle()
+            if self._ended():
                 return b""
-            if self._fault is not None:
-                raise TransportFault(self._fault)
-            if self._paused:
-                self._resume()
             await self._wait()
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
-        self._waiting = 0
-        if self._paused:
-            self._resume()
-        return data
+        return self._taken()
+
+    async def pump(self, take: Take) -> bool:
+        """As `Response.pump` says."""
+        while True:
+            if self._chunks:
+                if not take(self._taken()):
+                    return True
+            elif self._ended():
+                return False
+            else:
+                self._take = take
+                try:
+                    if await self._wait():
+                        return True
+                finally:
+                    self._take = None
 
     def close(self, finished: bool = False) -> None:
         """Ends the exchange. An unfinished answer costs the connection, which is what tells the upstream to stop;
@@ -136,10 +149,14 @@ class Connection(asyncio.Protocol):
             self._chunks.clear()
             if self._complete:
                 self._settle()
-        elif self._waiting > BUFFER and not self._paused and self._transport is not None:
+            return
+        if self._take is not None and self._chunks:
+            self._deliver(self._take)
+        else:
+            self._wake()
+        if self._waiting > BUFFER and not self._paused and self._transport is not None:
             self._transport.pause_reading()
             self._paused = True
-        self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -192,6 +209,10 @@ class Connection(asyncio.Protocol):
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
+    def _send(self, request: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(request)
+
     def _settle(self) -> None:
         """The answer is complete and read: the connection is free."""
         if not self.busy:
@@ -214,16 +235,51 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.resume_reading()
 
-    async def _wait(self) -> None:
+    def _taken(self) -> bytes:
+        """The bytes that wait."""
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._waiting = 0
+        if self._paused:
+            self._resume()
+        return data
+
+    def _ended(self) -> bool:
+        """Whether the body, all of which is read, was the whole of it. Raises TransportFault when it broke."""
+        if self._complete:
+            self._settle()
+            return True
+        if self._fault is not None:
+            raise TransportFault(self._fault)
+        return False
+
+    def _deliver(self, take: Take) -> None:
+        """Gives what has arrived to the one that pumps, and wakes it only when there is a reason to."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():  # stopped or cancelled, and only not resumed yet
+            return
+        try:
+            wanted = take(self._taken())
+        except Exception as error:  # noqa: BLE001 - it belongs to the task that pumps, not to the event loop
+            waiter.set_exception(error)
+            return
+        if not wanted:
+            waiter.set_result(True)
+        elif self._complete or self._fault is not None:
+            waiter.set_result(False)
+
+    async def _wait(self) -> bool:
+        """Waits for bytes, the end or a fault. True: the one that takes what is pumped has had enough."""
         self._waiter = self._loop.create_future()
         try:
-            await self._waiter
+            return await self._waiter
         finally:
             self._waiter = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            self._waiter.set_result(False)
 
 
 def fault(kind: FaultKind, message: str) -> TransportFault:

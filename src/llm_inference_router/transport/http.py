@@ -8,13 +8,14 @@ cookies, a request is never sent twice by this module, and a connection is used 
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from llm_inference_router.backends.base import Call
-from llm_inference_router.transport.base import Response, TransportFault
+from llm_inference_router.transport.base import Response, Take, TransportFault
 from llm_inference_router.transport.connection import RESET, Connection, fault
 from llm_inference_router.types import Endpoint, Model
 
@@ -192,10 +193,8 @@ class _HttpResponse:
                 raise fault("malformed", f"the upstream's answer is larger than {limit} bytes")
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        more = self._connection.more
-        while data := await more():
-            yield data
+    def pump(self, take: Take) -> Coroutine[Any, Any, bool]:
+        return self._connection.pump(take)
 
     def close(self, finished: bool = False) -> None:
         self._connection.close(finished)

@@ -8,7 +8,7 @@ background: a stream that is closed or cancelled simply is not read on.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import orjson
 
@@ -16,7 +16,7 @@ from llm_inference_router.backends import simulated_answer, simulated_wire
 from llm_inference_router.backends.base import Call
 from llm_inference_router.backends.simulated_answer import Imagined
 from llm_inference_router.backends.simulated_draws import Draws
-from llm_inference_router.transport.base import Response, TransportFault
+from llm_inference_router.transport.base import Response, Take, TransportFault
 from llm_inference_router.types import Endpoint, Fault, Model
 
 _JSON: Mapping[str, str] = {"content-type": "application/json"}
@@ -102,8 +102,9 @@ class Whole:
             raise TransportFault(Fault("malformed", f"the answer is longer than {limit} bytes", self.status))
         return self._body
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._body
+    async def pump(self, take: Take) -> bool:
+        body, self._body = self._body, b""
+        return bool(body) and not take(body)
 
     def close(self, finished: bool = False) -> None:
         """There is no connection to free."""
@@ -121,30 +122,43 @@ class Stream:
         self._first_at = started + answer.ttft_ms / 1000.0 / speed
         self._rate = answer.decode * speed
         self._tick_s = tick_s
+        self._sent = -1  # tokens; before the first: -1
+        self._ended = False
         self._closed = False
         self._waiting: asyncio.Future[None] | None = None
 
     async def read(self, limit: int) -> bytes:
         parts = bytearray()
-        async for chunk in self.chunks():
+        while chunk := await self._more():
             parts += chunk
             if len(parts) > limit:
                 raise TransportFault(Fault("malformed", f"the answer is longer than {limit} bytes", self.status))
         return bytes(parts)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def pump(self, take: Take) -> bool:
         """Raises TransportFault(cancelled) when it is closed before its end."""
-        await self._until(self._first_at)
-        sent = min(1, self._frames.steps)
-        yield self._frames.first() + self._frames.step(0, sent)
-        while sent < self._frames.steps:
+        while chunk := await self._more():
+            if not take(chunk):
+                return True
+        return False
+
+    async def _more(self) -> bytes:
+        """The tokens that are due, once one is; b"" at the end."""
+        sent, steps = self._sent, self._frames.steps
+        if sent < 0:
+            await self._until(self._first_at)
+            self._sent = min(1, steps)
+            return self._frames.first() + self._frames.step(0, self._sent)
+        while sent < steps:
             now = time.monotonic()
             await self._until(max(now + self._tick_s, self._first_at + sent / self._rate))
-            due = min(self._frames.steps, 1 + int((time.monotonic() - self._first_at) * self._rate))
-            if due > sent:
-                yield self._frames.step(sent, due)
-                sent = due
-        yield self._frames.last()
+            self._sent = min(steps, 1 + int((time.monotonic() - self._first_at) * self._rate))
+            if self._sent > sent:
+                return self._frames.step(sent, self._sent)
+        if self._ended:
+            return b""
+        self._ended = True
+        return self._frames.last()
 
     def close(self, finished: bool = False) -> None:
         """Ends the stream at once, also under a reader that waits."""
