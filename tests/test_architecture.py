@@ -18,9 +18,11 @@ LAYERS = [
     {"server"},
     {"engine"},
     {"store", "transport", "telemetry"},
+    {"training"},
     {"evaluation"},
     {"routing"},
     {"signals", "resilience", "backends"},
+    {"learning"},
     {"dialects"},
     {"config"},
     {"effects"},
@@ -29,10 +31,10 @@ LAYERS = [
     {"types"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
-PURE = {"dialects", "signals", "resilience", "backends", "routing", "money", "types", "errors"}
+PURE = {"dialects", "learning", "signals", "resilience", "backends", "routing", "money", "types", "errors"}
 IMPURE = {"asyncio", "socket", "ssl", "http", "sqlite3", "os", "time", "random", "logging", "threading", "subprocess"}
 ASYNC = {"engine", "server", "store", "transport", "telemetry", "cli", "demo"}
-HEAVY = {"numpy", "scipy", "sklearn", "lightgbm", "matplotlib", "openai", "anthropic", "rich", "jsonschema"}
+HEAVY = {"scipy", "sklearn", "lightgbm", "matplotlib", "openai", "anthropic", "rich", "jsonschema"}
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 

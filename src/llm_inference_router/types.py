@@ -137,6 +137,8 @@ class Signals(Struct, frozen=True):
     language: str  # ISO 639-1, "und" when it cannot be told
     modalities: tuple[Modality, ...]
     needs: frozenset[Capability]
+    latent: tuple[float, ...] = ()  # the numbers that every model's quality depends on, see learning.lens
+    lens: str = ""  # the version of the lens that they were seen through
 
 
 # --- what can answer ----------------------------------------------------------------------------------------------
@@ -190,10 +192,14 @@ class Model(Struct, frozen=True):
 
 
 class Quality(Struct, frozen=True):
-    """Expected quality of the answer, 0..1, and the standard deviation of that expectation."""
+    """Expected quality of the answer, 0..1, and the standard deviation of that expectation.
+
+    `basis`: what the expectation rests on. Labels are answers of this very model that were judged.
+    """
 
     mean: float
     sd: float
+    basis: Literal["labels", "public results", "tier"] = "tier"
 
 
 class Candidate(Struct, frozen=True):

@@ -45,7 +45,7 @@ def test_messages_in_place_of_a_prompt() -> None:
     ("text", "problem"),
     [
         ("{", "data:1: is not JSON"),
-        ('{"id": "a", "prompt": "Hi", "scores": {"m": NaN}}', "data:1: is not JSON"),
+        ('{"id": "a", "prompt": "Hi", "scores": {"m": NaN}}', "knows no NaN"),
         ("[]", "data:1: is not a JSON object"),
         (line(""), "needs an `id`"),
         (line("a", prompt=""), "needs either a `prompt`"),

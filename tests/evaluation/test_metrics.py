@@ -9,13 +9,17 @@ from hypothesis.extra.numpy import arrays
 from llm_inference_router.evaluation.metrics import (
     Floats,
     apgr,
+    apgr_draws,
     apgr_interval,
+    cpt,
+    cpt_draws,
     oracle,
     rank_correlation,
     shuffled,
 )
 
 RNG = np.random.default_rng(7)
+SCORE = arrays(np.float64, 10, elements=st.sampled_from([0.0, 0.25, 0.5, 1.0]))
 
 
 def by_definition(score: Floats, weak: Floats, strong: Floats) -> float:
@@ -135,3 +139,31 @@ def test_rank_correlation() -> None:
     assert rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1.0)
     assert rank_correlation([1, 1, 2, 2], [1, 2, 1, 2]) == pytest.approx(0.0)
     assert np.isnan(rank_correlation([1, 1], [1, 2]))
+
+
+@given(SCORE, SCORE)
+def test_cpt_grows_with_its_target_and_stays_a_share(score: Floats, weak: Floats) -> None:
+    strong = np.clip(weak + np.array([1.0, 0.0] * (len(weak) // 2)), 0, 1.5)
+    found = [cpt(score, weak, strong, target) for target in (0.1, 0.5, 0.8, 1.0)]
+    assert all(0 <= share <= 1 for share in found)
+    assert found == sorted(found)
+
+
+def test_cpt_by_hand() -> None:
+    weak, strong = [0, 0, 1, 0], [1, 0, 1, 1]
+    assert cpt([4, 3, 2, 1], weak, strong, 0.5) == pytest.approx(0.25)
+    assert cpt([4, 3, 2, 1], weak, strong, 0.8) == pytest.approx(0.75 + 0.6 / 4)
+    assert cpt([1, 1, 1, 1], weak, strong, 0.5) == pytest.approx(0.5)
+    assert np.isnan(cpt([4, 3, 2, 1], strong, weak, 0.5))
+
+
+def test_draws_are_the_figures_of_repeated_rows() -> None:
+    score, weak, strong = np.array([3.0, 1.0, 2.0]), np.array([0.0, 1.0, 0.0]), np.array([1.0, 1.0, 0.5])
+    counts = np.array([[1.0, 1.0, 1.0], [2.0, 0.0, 1.0]])
+    again = np.array([0, 0, 2])
+    assert apgr_draws(score, weak, strong, counts).tolist() == pytest.approx(
+        [apgr(score, weak, strong), apgr(score[again], weak[again], strong[again])]
+    )
+    assert cpt_draws(score, weak, strong, 0.5, counts).tolist() == pytest.approx(
+        [cpt(score, weak, strong, 0.5), cpt(score[again], weak[again], strong[again], 0.5)]
+    )

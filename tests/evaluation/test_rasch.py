@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llm_inference_router.evaluation.rasch import rasch
+from tests.evaluation.rasch import rasch
 
 
 def made(questions: int, models: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from llm_inference_router.config import schema
 from llm_inference_router.routing.ask import Ask
-from llm_inference_router.routing.catalog import compile_catalog
+from llm_inference_router.routing.catalog import compile_catalog, panel
 from llm_inference_router.routing.decide import Live, Snapshot
+from llm_inference_router.routing.predict import qualities
+from llm_inference_router.signals.sense import shipped
 from llm_inference_router.types import (
     Caller,
     Capability,
@@ -18,6 +20,7 @@ from llm_inference_router.types import (
     Model,
     Parts,
     Price,
+    Quality,
     Quantiles,
     Signals,
     Task,
@@ -25,6 +28,12 @@ from llm_inference_router.types import (
 )
 
 NOON = 1_768_478_400_000  # 2026-01-15T12:00:00Z
+
+
+def quality(one: Model, complexity: float) -> Quality:
+    """What a model is expected to be worth at a complexity, nothing else being known of the request."""
+    sense = shipped()
+    return qualities(panel(sense, (one,)), sense, signals(complexity=complexity))[one.name]
 
 
 def model(name: str, tier: Any = "small", **fields: Any) -> Model:

@@ -8,22 +8,21 @@ from msgspec.structs import replace
 from llm_inference_router.config import schema
 from llm_inference_router.errors import RouterError
 from llm_inference_router.money import from_usd
-from llm_inference_router.routing import priors
 from llm_inference_router.routing.ask import Ask
 from llm_inference_router.routing.counterfactuals import Flip, counterfactuals, flips
 from llm_inference_router.routing.decide import Snapshot, decide
 from llm_inference_router.routing.policy import choose
 from llm_inference_router.types import Complexity, Decision, Price
 from tests.routing.build import ask as an_ask
-from tests.routing.build import asks, model, models, policies, signals, snapshot
+from tests.routing.build import asks, model, models, policies, quality, signals, snapshot
 
 THREE = (
     model("small", location="local"),
     model("medium", "medium", price=Price(150_000, 600_000)),
     model("large", "large", price=Price(10_000_000, 30_000_000)),
 )
-_SMALL, _MEDIUM, _LARGE = (priors.quality(one.tier, 0.5).mean for one in THREE)
-# A bar that medium reaches and small does not, whatever the priors are.
+_SMALL, _MEDIUM, _LARGE = (quality(one, 0.5).mean for one in THREE)
+# A bar that medium reaches and small does not, whatever the predictor is.
 BETWEEN = round((_SMALL + _MEDIUM) / 2 / _LARGE, 2)
 
 

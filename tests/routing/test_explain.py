@@ -8,12 +8,12 @@ from hypothesis import given
 
 from llm_inference_router.config import schema
 from llm_inference_router.errors import RouterError
-from llm_inference_router.routing import priors
 from llm_inference_router.routing.counterfactuals import counterfactuals
 from llm_inference_router.routing.decide import Ask, Snapshot, decide
 from llm_inference_router.routing.explain import dollars, explain, iso, why
 from llm_inference_router.types import Price
 from tests.routing.build import ask, model, signals, situations, snapshot
+from tests.routing.build import quality as expected
 
 THREE = (
     model("small", location="local"),
@@ -59,8 +59,8 @@ def test_the_record_in_full() -> None:
     record = explain(decide(asked, snapshot(listed)))
     (candidate,) = record["candidates"]
     quality = candidate.pop("quality")
-    prior = priors.quality("small", 0.6)
-    assert quality == {"mean": round(prior.mean, 4), "sd": round(prior.sd, 4)}
+    prior = expected(listed[0], 0.6)
+    assert quality == {"mean": round(prior.mean, 4), "sd": round(prior.sd, 4), "basis": "tier"}
     worth = prior.mean - 10.0 * 0.0021 - 0.01 * 1.1843
     assert candidate.pop("utility") == pytest.approx(worth, abs=1e-4)
     assert candidate == {"model": "one", "cost_usd": 0.0021, "ttft_ms": 351.0, "total_ms": 1184.3}

@@ -13,6 +13,7 @@ _VERBS: Mapping[str, str] = {
     "schema": "Print the JSON Schema of the configuration, for editors.",
     "route": "Show the decision for a prompt, or for many.",
     "report": "Show what was spent and saved, by route and model.",
+    "eval": "Score the predictor on data with known answers.",
 }
 
 

@@ -21,7 +21,8 @@ def judge(request: ChatRequest, caller: Caller, wishes: Wishes, snapshot: Snapsh
     """Raises NotFound, Unservable or UpstreamUnavailable, as `decide` does."""
     began = clock.monotonic()
     seen = view(request)
-    signals = extract(request, seen)
+    choice = snapshot.catalog.choices.get(request.model)
+    signals = extract(request, seen, None if choice is None else choice.sense)
     now = clock.now_ms()
     name = new_id(now)
     ask = ask_for(

@@ -3,10 +3,12 @@
     {"id", "prompt" | "messages", "task", "scores": {model: 0..1}, "cost": {model: usd | null},
      "tokens_out": {model: n | null}, "source"}
 
-`cost`, `tokens_out`, `task` and `source` may be absent. Every problem names the file and the line.
+`cost`, `tokens_out`, `task` and `source` may be absent. Every problem names the file and the line. Readers of
+other layouts turn each of their rows into such an object first, so that there is one place that checks.
 """
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ _ROLES: Mapping[str, Role] = {
     "function": "tool",
 }  # fmt: skip
 _MAX_PROBLEMS = 20
+_NO_NUMBER = re.compile(r"[:,\[]\s*-?(?:NaN|Infinity)\b")
 
 
 class DataError(ValueError):
@@ -35,7 +38,7 @@ class DataError(ValueError):
 
 
 class Row(Struct, frozen=True):
-    """One prompt with what each model made of it. Costs are USD, `scores` 0..1."""
+    """One prompt with what each model made of it. Costs are USD, `scores` 0..1, empty where nobody scored it."""
 
     id: str
     messages: tuple[Message, ...]
@@ -51,6 +54,13 @@ class Row(Struct, frozen=True):
         return ChatRequest(model="auto", messages=self.messages, body={})
 
 
+class Placed(Struct, frozen=True):
+    """A row before it is checked, as in the file format above, and where it stands."""
+
+    place: str
+    value: object
+
+
 def read_rows(path: Path, models: Collection[str] = ()) -> list[Row]:
     """The rows of a file; with `models`, each row must have a score of each of them.
 
@@ -58,37 +68,81 @@ def read_rows(path: Path, models: Collection[str] = ()) -> list[Row]:
     no scores, scores that are no numbers or outside 0..1, models that no row or not every row has, fewer
     than two rows.
     """
+    return parse_rows(text_of(path).split("\n"), path.name, models)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file. Raises `DataError` where it cannot be read or is not UTF-8."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise DataError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
-    return parse_rows(lines, path.name, models)
 
 
 def parse_rows(lines: Iterable[str], name: str = "data", models: Collection[str] = ()) -> list[Row]:
     """As `read_rows`, for lines that have been read already; `name` is what problems call them."""
     problems: list[str] = []
-    rows: list[Row] = []
-    places: list[str] = []
-    first_seen: dict[str, str] = {}
+    placed = decoded(lines, name, problems)
+    return check_rows(placed, name, models, problems=problems)
+
+
+def decoded(lines: Iterable[str], name: str, problems: list[str]) -> list[Placed]:
+    """The JSON value of each line that is not empty; lines that are not JSON go to `problems`."""
+    placed = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         place = f"{name}:{number}"
-        row = _row(line, place, problems)
+        try:
+            placed.append(Placed(place, msgspec.json.decode(line.encode())))
+        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+            hint = "; JSON knows no NaN and no Infinity" if _NO_NUMBER.search(line) else ""
+            problems.append(f"{place}: is not JSON: {error}{hint}")
+    return placed
+
+
+def check_rows(
+    placed: Iterable[Placed],
+    name: str,
+    models: Collection[str] = (),
+    *,
+    problems: list[str],
+    unscored: bool = False,
+    complete: bool = False,
+) -> list[Row]:
+    """The rows, if all of them are good and `problems` (found before) is empty; else raises `DataError` with all.
+
+    With `unscored`, rows may have no `scores`, but then all of them, and `models` is not looked for. With `complete`,
+    every row needs a score of every model that some row has, or of those of `models` that some row has.
+    """
+    rows: list[Row] = []
+    places: list[str] = []
+    first_seen: dict[str, str] = {}
+    for item in placed:
+        row = _row(item.value, item.place, problems, unscored=unscored)
         if row is None:
             continue
         if row.id in first_seen:
-            problems.append(f"{place}: id {row.id!r} was used at {first_seen[row.id]} already")
+            problems.append(f"{item.place}: id {row.id!r} was used at {first_seen[row.id]} already")
             continue
-        first_seen[row.id] = place
+        first_seen[row.id] = item.place
         rows.append(row)
-        places.append(place)
-    _check_models(rows, places, name, models, problems)
-    if not problems and len(rows) < 2:
-        problems.append(f"{name}: has {len(rows)} row; a curve needs two at least")
+        places.append(item.place)
+    if any(row.scores for row in rows):
+        problems.extend(
+            f"{p}: has no `scores`, but others have" for row, p in zip(rows, places, strict=True) if not row.scores
+        )
+    if complete:
+        known = sorted({model for row in rows for model in row.scores})
+        models = [model for model in known if not models or model in models]
+    if not unscored or any(row.scores for row in rows):
+        _check_models(rows, places, name, models, problems)
+        if not problems and len(rows) < 2:
+            problems.append(f"{name}: has {len(rows)} row; a curve needs two at least")
+    if not problems and not rows:
+        problems.append(f"{name}: has no rows")
     if problems:
         raise DataError(problems)
     return rows
@@ -109,12 +163,7 @@ def _check_models(
         )
 
 
-def _row(line: str, place: str, problems: list[str]) -> Row | None:
-    try:
-        value = msgspec.json.decode(line.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        problems.append(f"{place}: is not JSON: {error}")
-        return None
+def _row(value: object, place: str, problems: list[str], *, unscored: bool) -> Row | None:
     if not isinstance(value, dict):
         problems.append(f"{place}: is not a JSON object")
         return None
@@ -123,7 +172,8 @@ def _row(line: str, place: str, problems: list[str]) -> Row | None:
     if not isinstance(identity, str) or not identity:
         found.append(f"{place}: needs an `id`, a text that no other row has")
     messages = _messages(value, place, found)
-    scores = _scores(value.get("scores"), place, found)
+    bare = unscored and not value.get("scores")
+    scores = {} if bare else _scores(value.get("scores"), place, found)
     cost = _figures(value.get("cost"), "cost", place, found)
     tokens = _figures(value.get("tokens_out"), "tokens_out", place, found)
     if found:

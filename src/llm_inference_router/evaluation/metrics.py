@@ -14,6 +14,9 @@ equals
 
 with rank 1 for the highest score and mean ranks for equal ones. Mixing at random gives 0.5. APGR is
 undefined when both models are equally good on the whole.
+
+CPT(x), the call-performance threshold, is RouteLLM's too: the least share of requests to the strong model with which
+PGR reaches x. Between two shares the curve is straight, and so it is through requests of equal score.
 """
 
 from typing import TypeAlias
@@ -81,6 +84,44 @@ def apgr(score: ArrayLike, weak: ArrayLike, strong: ArrayLike) -> float:
     if np.isnan(value):
         raise ValueError("APGR is undefined: both models are equally good on the whole")
     return value
+
+
+def apgr_draws(score: ArrayLike, weak: ArrayLike, strong: ArrayLike, counts: Floats) -> Floats:
+    """APGR in each draw of `counts` (draws, rows); nan where both models are equally good."""
+    score_, gains = _checked(score, weak, strong)
+    order, starts = _groups(score_)
+    return np.concatenate([_apgr(block[:, order], gains[order], starts) for block in _blocks(counts)])
+
+
+def cpt(score: ArrayLike, weak: ArrayLike, strong: ArrayLike, target: float) -> float:
+    """CPT(target), 0..1, `target` as a share of the gap; nan where the strong model is not the better one."""
+    return float(cpt_draws(score, weak, strong, target, np.ones((1, np.size(score))))[0])
+
+
+def cpt_draws(score: ArrayLike, weak: ArrayLike, strong: ArrayLike, target: float, counts: Floats) -> Floats:
+    """CPT(target) in each draw of `counts` (draws, rows); nan where the strong model is not the better one."""
+    score_, gains = _checked(score, weak, strong)
+    order, starts = _groups(score_)
+    return np.concatenate([_cpt(block[:, order], gains[order], starts, target) for block in _blocks(counts)])
+
+
+def _blocks(counts: Floats) -> list[Floats]:
+    return np.array_split(counts, -(-counts.size // _CHUNK))
+
+
+def _cpt(counts: Floats, gains: Floats, starts: NDArray[np.intp], target: float) -> Floats:
+    weight = np.cumsum(np.add.reduceat(counts, starts, axis=1), axis=1)
+    gain = np.cumsum(np.add.reduceat(counts * gains, starts, axis=1), axis=1)
+    rows, total = np.arange(len(counts)), gain[:, -1]
+    sought = target * total
+    right = (gain >= sought[:, None] - 1e-12).argmax(axis=1)
+    before = np.where(right > 0, right - 1, 0)
+    low = np.where(right > 0, gain[rows, before], 0.0)
+    start = np.where(right > 0, weight[rows, before], 0.0)
+    rise = gain[rows, right] - low
+    part = np.clip(np.divide(sought - low, rise, out=np.zeros_like(rise), where=rise > 0), 0.0, 1.0)
+    share: Floats = (start + part * (weight[rows, right] - start)) / weight[:, -1]
+    return np.where(total > 1e-12, share, np.nan)
 
 
 def apgr_interval(

@@ -9,8 +9,11 @@ from msgspec import Struct
 
 from llm_inference_router.config.schema import Config
 from llm_inference_router.errors import ConfigError
+from llm_inference_router.learning.artefact import Named
+from llm_inference_router.learning.loading import Panel
 from llm_inference_router.routing.policy import compile_policy
 from llm_inference_router.routing.rules import CompiledRule, compile_rule
+from llm_inference_router.signals.sense import Sense, shipped
 from llm_inference_router.types import TIERS, Model, PolicyUsed
 
 
@@ -22,6 +25,8 @@ class Choice(Struct, frozen=True):
     policy: PolicyUsed
     rules: tuple[CompiledRule, ...]  # those that apply to this route, in the config's order
     baseline: str
+    sense: Sense  # what the route's requests are seen through
+    panel: Panel  # what its models are expected to be worth
     pinned: bool = False
 
 
@@ -40,8 +45,12 @@ class Catalog(Struct, frozen=True):
         return tuple(name for name in self.choices if name in permitted)
 
 
-def compile_catalog(config: Config, models: tuple[Model, ...]) -> Catalog:
-    """Raises ConfigError for what only compiling can find: unreadable hours or patterns, models that do not
+def compile_catalog(
+    config: Config, models: tuple[Model, ...], predictors: Mapping[str, Sense] = MappingProxyType({})
+) -> Catalog:
+    """`predictors`: those of the files that routes name; the shipped one serves every other route.
+
+    Raises ConfigError for what only compiling can find: unreadable hours or patterns, models that do not
     exist.
     """
     problems: list[str] = []
@@ -59,6 +68,7 @@ def compile_catalog(config: Config, models: tuple[Model, ...]) -> Catalog:
             problems.append(f"routes.{name}.models: a route needs at least one model")
     if problems:
         raise ConfigError(problems)
+    senses = {name: predictors.get(route.predictor) or shipped() for name, route in config.routes.items()}
     routes = {
         name: Choice(
             name=name,
@@ -66,6 +76,8 @@ def compile_catalog(config: Config, models: tuple[Model, ...]) -> Catalog:
             policy=compile_policy(route.policy),
             rules=tuple(rule for rule in rules if rule.routes is None or name in rule.routes),
             baseline=strongest(mine).name,
+            sense=senses[name],
+            panel=panel(senses[name], mine),
         )
         for name, route in config.routes.items()
     }
@@ -83,5 +95,18 @@ def strongest(models: Sequence[Model]) -> Model:
     return max(models, key=lambda model: (TIERS.index(model.tier), model.price.input + model.price.output))
 
 
+def panel(sense: Sense, models: Sequence[Model]) -> Panel:
+    """The models side by side. A simulated one is known by its tier alone, whatever it is called."""
+    return sense.artefact.panel(
+        {
+            model.name: Named(() if model.simulated else (model.upstream_model, model.name), model.tier)
+            for model in models
+        }
+    )
+
+
 def _pin(model: Model) -> Choice:
-    return Choice(model.name, (model,), PolicyUsed("pinned"), (), model.name, pinned=True)
+    sense = shipped()
+    return Choice(
+        model.name, (model,), PolicyUsed("pinned"), (), model.name, sense, panel(sense, (model,)), pinned=True
+    )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from llm_inference_router.errors import Busy, NotFound, RouterError, Unservable, UpstreamUnavailable
-from llm_inference_router.routing import predict, priors
+from llm_inference_router.routing import predict
 from llm_inference_router.routing.ask import Ask as Ask
 from llm_inference_router.routing.ask import Live as Live
 from llm_inference_router.routing.catalog import Catalog, Choice
@@ -26,10 +26,8 @@ from llm_inference_router.types import (
     Decision,
     Model,
     PolicyUsed,
-    Quality,
     Rejection,
     Signals,
-    Tier,
 )
 
 
@@ -92,7 +90,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     if not models:
         raise _refusal(choice, rejections, snapshot)
     policy = _policy(choice, rule, ask)
-    candidates = _candidates(models, ask, policy, snapshot.live)
+    candidates = _candidates(choice, models, ask, policy, snapshot.live)
     chain = choose(policy, candidates, ask.signals.complexity.value)
     caller = ask.caller
     return Decision(
@@ -141,19 +139,19 @@ def _policy(choice: Choice, rule: CompiledRule | None, ask: Ask) -> PolicyUsed:
     return policy if bar is None else PolicyUsed("cheapest_above_bar", bar=bar)
 
 
-def _candidates(models: list[Model], ask: Ask, policy: PolicyUsed, live: Mapping[str, Live]) -> tuple[Candidate, ...]:
+def _candidates(
+    choice: Choice, models: list[Model], ask: Ask, policy: PolicyUsed, live: Mapping[str, Live]
+) -> tuple[Candidate, ...]:
     cost_weight, latency_weight = policy.cost_weight, policy.latency_weight
     if cost_weight is None or latency_weight is None:
         cost_weight, latency_weight = predict.DEFAULT_COST_WEIGHT, predict.DEFAULT_LATENCY_WEIGHT
-    complexity = ask.signals.complexity.value
-    qualities: dict[Tier, Quality] = {}
-    found = []
-    for model in models:
-        quality = qualities.get(model.tier)
-        if quality is None:
-            quality = qualities[model.tier] = priors.quality(model.tier, complexity)
-        found.append(predict.estimate(model, ask, quality, live.get(model.name), cost_weight, latency_weight))
-    return tuple(found)
+    qualities = predict.qualities(choice.panel, choice.sense, ask.signals)
+    return tuple(
+        [
+            predict.estimate(model, ask, qualities[model.name], live.get(model.name), cost_weight, latency_weight)
+            for model in models
+        ]
+    )
 
 
 def _reason(choice: Choice, rule: CompiledRule | None) -> str:

@@ -162,7 +162,11 @@ def _signals(signals: Signals) -> dict[str, Any]:
 def _candidate(one: Candidate) -> dict[str, Any]:
     return {
         "model": one.model,
-        "quality": {"mean": round(one.quality.mean, _SHARE), "sd": round(one.quality.sd, _SHARE)},
+        "quality": {
+            "mean": round(one.quality.mean, _SHARE),
+            "sd": round(one.quality.sd, _SHARE),
+            "basis": one.quality.basis,
+        },
         "cost_usd": to_usd(one.cost),
         "ttft_ms": round(one.ttft_ms, _MS),
         "total_ms": round(one.total_ms, _MS),

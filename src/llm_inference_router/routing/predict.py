@@ -1,13 +1,15 @@
 """What to expect of a model on a request: quality, cost, time, and the one number that weighs them.
 
-Quality is the tier's prior at the request's complexity. Cost is exact arithmetic on list prices and expected
-tokens. Time is a prior by tier and place until the model's own recent figures outweigh it.
+Quality is the product of the request's latent numbers and the model's (`learning.loading`). Cost is exact arithmetic
+on list prices and expected tokens. Time is a prior by tier and place until the model's own recent figures outweigh it.
 """
 
 from llm_inference_router.config.schema import Utility
+from llm_inference_router.learning.loading import Panel
 from llm_inference_router.money import PICODOLLARS_PER_USD
 from llm_inference_router.routing.ask import Ask, Live
-from llm_inference_router.types import Candidate, Location, Model, Quality, Tier
+from llm_inference_router.signals.sense import Sense
+from llm_inference_router.types import Candidate, Location, Model, Quality, Signals, Tier
 
 # Time to first token (ms, short prompt) and tokens a second, before anything is measured. Orders of magnitude
 # only: a small model on one local GPU begins at once, a large one there decodes slowly; cloud models add a
@@ -30,6 +32,22 @@ PRIOR_SAMPLES = 10
 # these.
 DEFAULT_COST_WEIGHT = Utility().cost_weight
 DEFAULT_LATENCY_WEIGHT = Utility().latency_weight
+
+
+_COVERED = 0.5  # from where on labels say more than the line
+
+
+def qualities(panel: Panel, sense: Sense, signals: Signals) -> dict[str, Quality]:
+    """Expected quality of each model of a panel. Signals that were seen through another lens, or through none, have
+    only their complexity to go by."""
+    latent = signals.latent
+    if signals.lens != sense.lens.version:
+        latent = sense.lens.plain(signals.complexity.value)
+    found = panel.quality(latent)
+    return {
+        name: Quality(mean, sd, "labels" if found.covered >= _COVERED else basis)
+        for name, basis, mean, sd in zip(panel.names, panel.bases, found.means, found.sds, strict=True)
+    }
 
 
 def expected_output(model: Model, ask: Ask) -> int:
@@ -73,9 +91,7 @@ def estimate(
     cost_weight: float = DEFAULT_COST_WEIGHT,
     latency_weight: float = DEFAULT_LATENCY_WEIGHT,
 ) -> Candidate:
-    """The model as a candidate. `quality` is `priors.quality` of its tier, looked up once for all models of a
-    tier.
-    """
+    """The model as a candidate."""
     cost = expected_cost(model, ask)
     ttft_ms, per_token_ms = expected_pace(model, ask.signals.prompt_tokens, live)
     total_ms = ttft_ms + per_token_ms * expected_output(model, ask)

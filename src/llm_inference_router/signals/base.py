@@ -5,39 +5,28 @@ the cost does not grow with the prompt.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from llm_inference_router.learning.lens import TASKS
 from llm_inference_router.signals.ask import REACH, judged, without_machine_blocks
-from llm_inference_router.signals.complexity import kept_complexity_of, rounded
-from llm_inference_router.signals.features import NOTHING_AROUND, Surroundings, features, vector
-from llm_inference_router.signals.length import chars_per_token, output_tokens, prompt_tokens
-from llm_inference_router.signals.lexicon import CATEGORIES
-from llm_inference_router.signals.reading import Reading, read, stemmed
-from llm_inference_router.signals.task import (
-    LABELS,
-    SHIPPED,
-    Guess,
-    Ladders,
-    Table,
-    evidence,
+from llm_inference_router.signals.complexity import band_of
+from llm_inference_router.signals.features import NOTHING_AROUND, Surroundings
+from llm_inference_router.signals.form import (
     format_of,
-    ladders,
-    task_of,
-    values_of,
 )
-from llm_inference_router.signals.vocabulary import tally
-from llm_inference_router.signals.weights import TASK
+from llm_inference_router.signals.length import chars_per_token, output_tokens, prompt_tokens
+from llm_inference_router.signals.reading import read
+from llm_inference_router.signals.sense import Sense, shipped
 from llm_inference_router.signals.words import words
 from llm_inference_router.types import (
     Capability,
     ChatRequest,
-    Format,
+    Complexity,
     Message,
     Modality,
-    Quantiles,
+    Parts,
     Signals,
     Task,
 )
@@ -158,39 +147,8 @@ def _follows(text: str) -> bool:
     return bool(_FOLLOW.intersection(words)) or (len(text) <= 24 and _FOLLOW_CJK.search(low) is not None)
 
 
-class Measured(Struct, frozen=True):
-    """What complexity rests on, before its weights: the fit needs it for thousands of prompts. Values in the order of
-    `task.EVIDENCE` and of `features.FEATURES`."""
-
-    evidence: Sequence[float]
-    features: Sequence[float]
-
-
-class _Found(Struct, frozen=True, gc=False):
-    """All that is found in a request; `steps` and `features` are those that are not 0."""
-
-    reading: Reading
-    steps: Mapping[int, int]
-    guess: Guess
-    format: Format
-    output: Quantiles
-    features: Sequence[tuple[int, float]]
-
-
-def _found(request: ChatRequest, view: TextView, table: Ladders = SHIPPED) -> _Found:
-    """Reads the window once."""
-    reading = read(view.window)
-    steps = evidence(reading, _system_hits(view.system) if view.system else (), view.quoted_code)
-    guess = task_of(steps, tools=request.tools, working=view.working, table=table)
-    form = format_of(reading, request, guess.label)
-    soft = guess.soft
-    depth = min(1.0, soft[2] + soft[3] + 0.5 * soft[4])
-    output = output_tokens(guess.shares, form, reading, depth, request)
-    around = _around(request, view)
-    return _Found(reading, steps, guess, form, output, features(reading, soft, form, output.p50, around))
-
-
-def _around(request: ChatRequest, view: TextView) -> Surroundings:
+def around(request: ChatRequest, view: TextView) -> Surroundings:
+    """What stands around the ask."""
     schema = request.response_format == "json_schema"
     if not (view.context_chars or view.turns > 1 or view.attachments or request.tools or view.quoted_code or schema):
         return NOTHING_AROUND
@@ -199,17 +157,17 @@ def _around(request: ChatRequest, view: TextView) -> Surroundings:
     )
 
 
-def measure(request: ChatRequest, view: TextView, table: Table = TASK) -> Measured:
-    """What the fit needs. `table` is the evidence for tasks, hashable, another than the shipped one only while
-    fitting."""
-    found = _found(request, view, ladders(table))
-    return Measured(values_of(found.steps), vector(found.features))
-
-
-def extract(request: ChatRequest, view: TextView) -> Signals:
-    """All signals of a request. The same request gives the same signals; nothing is raised for any text."""
-    found = _found(request, view)
-    reading, guess = found.reading, found.guess
+def extract(request: ChatRequest, view: TextView, sense: Sense | None = None) -> Signals:
+    """All signals of a request, seen through `sense`, the shipped one if none is given. The same request gives the same
+    signals; nothing is raised for any text."""
+    sense = sense or shipped()
+    reading = read(view.window)
+    tools = request.tools > 0
+    sight = sense.see(view.window, reading, around(request, view), view.system, tools=tools, working=view.working)
+    shares = sight.tasks
+    label = TASKS[shares.index(max(shares))]
+    form = format_of(reading, request, label)
+    depth = min(1.0, shares[2] + shares[3] + 0.5 * shares[4])
     needs = request.needs
     modalities = _TEXT
     if view.attachments:
@@ -217,21 +175,13 @@ def extract(request: ChatRequest, view: TextView) -> Signals:
         modalities = (*_TEXT, *(kind for kind in view.attachments if kind != "text"))
     return Signals(
         prompt_tokens(request, view.total_chars, chars_per_token(reading)),
-        found.output,
-        kept_complexity_of(found.features),
-        Task(guess.label, dict(zip(LABELS, rounded(guess.shares), strict=True))),
-        found.format,
+        output_tokens(shares, form, reading, depth, request),
+        Complexity(sight.value, band_of(sight.value), Parts(*sight.parts)),
+        Task(label, dict(zip(TASKS, shares, strict=True))),
+        form,
         reading.language,
         modalities,
         needs,
+        sight.latent,
+        sense.lens.version,
     )
-
-
-@lru_cache(maxsize=512)  # an application's system message comes with each of its requests
-def _system_hits(system: str) -> tuple[tuple[int, int], ...]:
-    """The categories of a system message's distinct words, with their number."""
-    distinct = set(_SPLIT.findall(system.lower()))
-    hits = list(tally(distinct)[: len(CATEGORIES)])
-    for category in stemmed(distinct, "latin"):
-        hits[category] += 1
-    return tuple((category, number) for category, number in enumerate(hits) if number)

@@ -1,93 +1,100 @@
 """The features of complexity: what each one is, which part it belongs to, and which way it may push."""
 
-from collections.abc import Iterable, Sequence
-from math import log, log1p
+from collections.abc import Iterable
+from math import log1p
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
 from llm_inference_router.signals.lexicon import CATEGORIES
 from llm_inference_router.signals.reading import Reading
+from llm_inference_router.signals.shape import SHAPES, shape
 from llm_inference_router.signals.vocabulary import COMMONEST
-from llm_inference_router.types import Format
 
 Part: TypeAlias = Literal["reasoning", "knowledge", "constraints", "context", "output"]
 PARTS: tuple[Part, ...] = ("reasoning", "knowledge", "constraints", "context", "output")
 
 
 class Feature(Struct, frozen=True):
-    """`sign` is what the fit must respect: +1 only harder, -1 only easier, 0 either.
-
-    `prior` is the weight, in logits, that was set by hand. The fit moves it as far as the data has
-    something to say: there are no tools, schemas, pictures or long conversations in public benchmarks.
-    """
+    """A number 0..1 (a few reach 1.4) and the part of complexity that it speaks for."""
 
     name: str
     part: Part
-    sign: Literal[-1, 0, 1]
-    prior: float
 
+
+# What is known of a text's shape speaks for its context, but for these.
+_SHAPE_PARTS: dict[str, Part] = {
+    "digits": "reasoning", "dollars": "reasoning", "backslashes": "reasoning", "equals": "reasoning",
+    "scripts": "reasoning", "percent": "reasoning", "says_function": "reasoning", "opens_find": "reasoning",
+    "opens_given": "reasoning", "opens_how": "reasoning", "opens_why": "reasoning",
+    "capitals": "knowledge", "titles": "knowledge", "opens_who": "knowledge", "opens_what": "knowledge",
+    "opens_when": "knowledge", "opens_which": "knowledge", "opens_place": "knowledge",
+    "asks_answer": "constraints", "offers_options": "constraints", "opens_exam": "constraints",
+    "opens_make": "output", "opens_tell": "output", "says_sentence": "output",
+}  # fmt: skip
 
 FEATURES: tuple[Feature, ...] = (
     # distinct words of a category, saturating
-    Feature("prove", "reasoning", 1, 1.5),
-    Feature("compare", "reasoning", 1, 0.8),
-    Feature("explain", "reasoning", 1, 0.3),
-    Feature("logic", "reasoning", 1, 0.5),
-    Feature("story", "reasoning", 1, 0.3),
-    Feature("maths", "reasoning", 1, 0.5),
-    Feature("advmath", "reasoning", 1, 0.9),
-    Feature("code", "reasoning", 1, 0.4),
-    Feature("advcode", "reasoning", 1, 1.0),
-    Feature("design", "reasoning", 1, 0.8),
-    Feature("greet", "reasoning", -1, -1.5),
-    Feature("lookup", "reasoning", -1, -1.2),
-    Feature("service", "reasoning", -1, -0.6),
-    Feature("classify", "reasoning", -1, -0.6),
-    Feature("edit", "reasoning", -1, -0.5),
-    Feature("translate", "reasoning", -1, -0.2),
+    Feature("prove", "reasoning"),
+    Feature("compare", "reasoning"),
+    Feature("explain", "reasoning"),
+    Feature("logic", "reasoning"),
+    Feature("story", "reasoning"),
+    Feature("maths", "reasoning"),
+    Feature("advmath", "reasoning"),
+    Feature("code", "reasoning"),
+    Feature("advcode", "reasoning"),
+    Feature("design", "reasoning"),
+    Feature("greet", "reasoning"),
+    Feature("lookup", "reasoning"),
+    Feature("service", "reasoning"),
+    Feature("classify", "reasoning"),
+    Feature("edit", "reasoning"),
+    Feature("translate", "reasoning"),
     # structure of the reasoning
-    Feature("brief", "reasoning", -1, -0.8),
-    Feature("numbers", "reasoning", 1, 0.3),
-    Feature("symbols", "reasoning", 1, 0.4),
-    Feature("sentence_length", "reasoning", 1, 0.8),
-    Feature("several_questions", "reasoning", 1, 0.3),
-    Feature("task_reasoning", "reasoning", 1, 0.5),
-    Feature("task_mathematics", "reasoning", 1, 0.5),
-    Feature("task_code", "reasoning", 1, 0.5),
-    Feature("task_chat", "reasoning", -1, -0.8),
+    Feature("brief", "reasoning"),
+    Feature("numbers", "reasoning"),
+    Feature("symbols", "reasoning"),
+    Feature("sentence_length", "reasoning"),
+    Feature("several_questions", "reasoning"),
     # specialist knowledge
-    Feature("law", "knowledge", 1, 1.0),
-    Feature("medicine", "knowledge", 1, 1.0),
-    Feature("science", "knowledge", 1, 0.1),
-    Feature("advscience", "knowledge", 1, 1.0),
-    Feature("finance", "knowledge", 1, 0.6),
-    Feature("humanities", "knowledge", 1, 0.5),
-    Feature("long_words", "knowledge", 1, 0.6),
-    Feature("uncommon_words", "knowledge", 1, 0.6),
-    Feature("task_summarising", "knowledge", -1, -0.2),
-    Feature("task_extraction", "knowledge", -1, -0.5),
+    Feature("law", "knowledge"),
+    Feature("medicine", "knowledge"),
+    Feature("science", "knowledge"),
+    Feature("advscience", "knowledge"),
+    Feature("finance", "knowledge"),
+    Feature("humanities", "knowledge"),
+    Feature("long_words", "knowledge"),
+    Feature("uncommon_words", "knowledge"),
     # constraints and format
-    Feature("constraint", "constraints", 1, 0.8),
-    Feature("steps", "constraints", 1, 0.5),
-    Feature("bullets", "constraints", 1, 0.3),
-    Feature("schema", "constraints", 1, 0.4),
-    Feature("tools", "constraints", 1, 0.5),
+    Feature("constraint", "constraints"),
+    Feature("steps", "constraints"),
+    Feature("bullets", "constraints"),
+    Feature("schema", "constraints"),
+    Feature("tools", "constraints"),
     # length and context
-    Feature("ask_length", "context", 1, 0.6),
-    Feature("context_length", "context", 1, 0.8),
-    Feature("turns", "context", 1, 0.4),
-    Feature("quoted_code", "context", 1, 0.3),
-    Feature("attachments", "context", 1, 0.3),
-    Feature("gap_to_fill", "context", 1, 0.2),
-    # expected output
-    Feature("answer_length", "output", 1, 0.6),
-    Feature("task_writing", "output", 0, 0.0),
-    Feature("structured", "output", 1, 0.4),
-    Feature("choice", "output", 0, 0.1),
-    Feature("short", "output", -1, -0.4),
+    Feature("ask_length", "context"),
+    Feature("context_length", "context"),
+    Feature("turns", "context"),
+    Feature("quoted_code", "context"),
+    Feature("attachments", "context"),
+    Feature("gap_to_fill", "context"),
+    # shape of the answer
+    Feature("tiny", "reasoning"),
+    Feature("codelike", "reasoning"),
+    Feature("options", "constraints"),
+    Feature("question", "context"),
+    Feature("writes", "output"),
+    Feature("summarises", "output"),
+    *(Feature(name, _SHAPE_PARTS.get(name, "context")) for name in SHAPES),
 )
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+
+# What neither benchmarks nor short prompts hold: tools, schemas, pictures, long conversations. By judgement, in log
+# odds of complexity for a whole unit of the feature; training keeps them.
+JUDGED: dict[str, float] = {
+    "tools": 0.9, "schema": 0.5, "turns": 0.5, "context_length": 0.8, "attachments": 0.4, "quoted_code": 0.4,
+}  # fmt: skip
 
 # How many distinct words of a category bring its feature half way to 1.
 _HALF = {
@@ -98,31 +105,26 @@ _HALF = {
     "law": 3.0, "medicine": 3.0, "science": 3.0, "advscience": 3.0, "finance": 3.0, "humanities": 3.0,
     "constraint": 4.0, "steps": 4.0,
 }  # fmt: skip
-# A greeting or a question word colours a short ask and is lost in a long one, and the subject of a text that is only
-# to be shortened or sorted matters less than that of a question.
-_PLAIN, _IF_BRIEF, _AS_SUBJECT = range(3)
-_SCALES = {"greet": _IF_BRIEF, "lookup": _IF_BRIEF} | dict.fromkeys(
-    ("law", "medicine", "science", "advscience", "finance", "humanities"), _AS_SUBJECT
-)
-# category -> its feature, words half way to 1, and scale; None for the categories that only tell the task
+# A greeting or a question word colours a short ask and is lost in a long one.
+_IF_BRIEF = frozenset(("greet", "lookup"))
+_RENAMED = {"write": "writes", "summarise": "summarises"}
+# category -> its feature, words half way to 1, and whether it fades with the length
 _SATURATING = tuple(
-    (NAMES.index(name), _HALF[name], _SCALES.get(name, _PLAIN)) if name in _HALF else None for name in CATEGORIES
+    (NAMES.index(_RENAMED.get(name, name)), _HALF.get(name, 2.0), name in _IF_BRIEF) for name in CATEGORIES
 )
-_STRUCTURED: dict[Format, float] = {"json": 0.7, "table": 1.0, "code": 0.5, "list": 0.3}
+
+_FIRST_SHAPE = NAMES.index(SHAPES[0])
 
 (
     _BRIEF, _NUMBERS, _SYMBOLS, _SENTENCE_LENGTH, _SEVERAL_QUESTIONS,
-    _REASONING, _MATHEMATICS, _CODE, _CHAT, _SUMMARISING, _EXTRACTION, _WRITING,
     _LONG_WORDS, _UNCOMMON_WORDS, _BULLETS, _SCHEMA, _TOOLS,
     _ASK_LENGTH, _CONTEXT_LENGTH, _TURNS, _QUOTED_CODE, _ATTACHMENTS, _GAP_TO_FILL,
-    _ANSWER_LENGTH, _STRUCTURE, _CHOICE, _SHORT,
+    _TINY, _CODELIKE, _OPTIONS, _QUESTION,
 ) = map(NAMES.index, (
     "brief", "numbers", "symbols", "sentence_length", "several_questions",
-    "task_reasoning", "task_mathematics", "task_code", "task_chat", "task_summarising", "task_extraction",
-    "task_writing",
     "long_words", "uncommon_words", "bullets", "schema", "tools",
     "ask_length", "context_length", "turns", "quoted_code", "attachments", "gap_to_fill",
-    "answer_length", "structured", "choice", "short",
+    "tiny", "codelike", "options", "question",
 ))  # fmt: skip
 
 
@@ -140,58 +142,43 @@ class Surroundings(Struct, frozen=True):
 NOTHING_AROUND = Surroundings()
 
 
-def features(
-    reading: Reading,
-    shares: Sequence[float],
-    form: Format,
-    tokens_out: int,
-    around: Surroundings,
-) -> list[tuple[int, float]]:
-    """The features of a request as pairs of an index of `FEATURES` and a value above 0 and up to 1; most features
-    of most requests are 0 and are left out.
-
-    `shares` are the task's in the order of `task.LABELS`, `tokens_out` the expected length of the answer.
-    """
+def features(window: str, reading: Reading, around: Surroundings) -> list[tuple[int, float]]:
+    """The features of a request as pairs of an index of `FEATURES` and a value above 0; most features of most
+    requests are 0 and are left out."""
     counts, size = reading.counts, reading.size
     enough = size / (size + 8.0)  # of words, for their mean to mean something
     mean_letters, uncommon = _words(reading)
-    found = [
+    found = [(index + _FIRST_SHAPE, value) for index, value in shape(window, reading)]
+    found += (
         (_BRIEF, 1.0 / (1.0 + size * size / 16.0)),
         (_SENTENCE_LENGTH, _clip(size / reading.sentences / 40.0)),
-        (_CHAT, shares[0]),
-        (_REASONING, shares[2]),
-        (_MATHEMATICS, shares[3]),
-        (_CODE, shares[4]),
-        (_WRITING, shares[5]),
-        (_EXTRACTION, shares[6]),
-        (_SUMMARISING, shares[7]),
         (_LONG_WORDS, _clip((mean_letters - 3.5) / 4.0) * enough),
         (_UNCOMMON_WORDS, uncommon * enough),
         (_ASK_LENGTH, _clip(log1p(size) / 5.5)),
-        (_ANSWER_LENGTH, _clip((log(tokens_out) - 2.5) / 5.0)),
-    ]
-    scales = (1.0, 1.0 / (1.0 + size * size / 64.0), 1.0 - 0.6 * (shares[6] + shares[7]))
+    )
+    fading = 1.0 / (1.0 + size * size / 64.0)
     for category in reading.said:
-        known = _SATURATING[category]
-        if known is not None:
-            index, half, scale = known
-            found.append((index, counts[category] / (counts[category] + half) * scales[scale]))
+        index, half, fades = _SATURATING[category]
+        share = counts[category] / (counts[category] + half)
+        found.append((index, share * fading if fades else share))
     if reading.numbers:
         found.append((_NUMBERS, reading.numbers / (reading.numbers + 4.0)))
     if reading.symbols:
         found.append((_SYMBOLS, reading.symbols / (reading.symbols + 6.0)))
-    if reading.questions > 1:
-        found.append((_SEVERAL_QUESTIONS, _clip((reading.questions - 1) / 3.0)))
+    if reading.codelike:
+        found.append((_CODELIKE, reading.codelike / (reading.codelike + 3.0)))
+    if reading.options >= 3:
+        found.append((_OPTIONS, 1.0))
+    if reading.questions:
+        found.append((_QUESTION, 1.0))
+        if reading.questions > 1:
+            found.append((_SEVERAL_QUESTIONS, _clip((reading.questions - 1) / 3.0)))
+    elif size <= 4:
+        found.append((_TINY, 1.0))
     if reading.bullets:
         found.append((_BULLETS, reading.bullets / (reading.bullets + 4.0)))
     if reading.blank:
         found.append((_GAP_TO_FILL, 1.0))
-    if form != "free":
-        found.append((_STRUCTURE, _STRUCTURED.get(form, 0.0)))
-        if form == "choice":
-            found.append((_CHOICE, 1.0))
-        elif form == "short":
-            found.append((_SHORT, 1.0))
     if around is not NOTHING_AROUND:
         found += (
             (_CONTEXT_LENGTH, _clip(log1p(around.context_chars / 400.0) / 6.0)),

@@ -14,10 +14,10 @@ from itertools import islice
 from operator import mul
 from typing import Any
 
+from llm_inference_router.learning.lens import TASKS
 from llm_inference_router.signals.language import Script
 from llm_inference_router.signals.lexicon import NUMBER_WORDS
 from llm_inference_router.signals.reading import Reading
-from llm_inference_router.signals.task import LABELS
 from llm_inference_router.signals.vocabulary import SIGN
 from llm_inference_router.signals.words import words
 from llm_inference_router.types import ChatRequest, Format, Quantiles, TaskLabel
@@ -50,6 +50,9 @@ _TOOL_CHARS = 3.6
 _TOOL_UNREAD = 120  # tokens of a tool beyond those whose size is measured
 _TOOLS_MEASURED = 8
 _DEPTH = 4
+
+
+_DIGIT = re.compile("[0-9]")
 
 
 def chars_per_token(reading: Reading) -> float:
@@ -121,7 +124,7 @@ _MEDIANS: Mapping[TaskLabel, int] = {
     "summarising": 180,
     "agent": 140,
 }
-_MEDIAN = tuple(_MEDIANS[label] for label in LABELS)
+_MEDIAN = tuple(_MEDIANS[label] for label in TASKS)
 _BY_FORMAT: Mapping[Format, int] = {
     "choice": 150,
     "number": 60,
@@ -219,7 +222,7 @@ def output_tokens(
 ) -> Quantiles:
     """Expected tokens of one answer (of each, where several are asked for); neither exceeds `max_tokens`.
 
-    `shares` are the task's in the order of `task.LABELS`.
+    `shares` are the task's in the order of `learning.lens.TASKS`.
     `depth` (0..1) is how demanding the reasoning is: long chains of it write long answers.
     """
     counts = reading.counts
@@ -227,7 +230,7 @@ def output_tokens(
     if counts[_UNIT]:
         if counts[_NUMBER] or reading.numbers or "-" in reading.low:  # "two-word" is neither a number nor a unit
             amount = asked_amount_near_units(reading.low, reading.distinct)
-    elif reading.numbers and reading.script in ("han", "kana"):
+    elif reading.script in ("han", "kana") and _DIGIT.search(reading.low):  # a number stands within its word there
         amount = asked_amount(reading.low)
     if amount is not None:
         middle, spread = max(8.0, amount * 1.05), 1.5

@@ -60,10 +60,13 @@ _CJK = _trie(CJK_TERMS.keys())
 
 class Reading(Struct, frozen=True, gc=False):
     """`counts`: what the distinct words add up to, by field of `vocabulary`; its first are the categories, and
-    `said` are those that have a word. `size`: words, or what a spaceless script says in as many English words."""
+    `said` are those that have a word. `signs`: the ASCII marks in their order. `size`: words, or what a spaceless
+    script says in as many English words."""
 
     low: str
+    words: Sequence[str]
     distinct: AbstractSet[str]
+    signs: bytes
     script: Script
     language: str
     counts: Sequence[int]
@@ -140,7 +143,9 @@ def read(window: str) -> Reading:
             sentences += sum(map(foreign.count, _FOREIGN_STOPS))
     return Reading(
         low,
+        words,
         distinct,
+        signs,
         script,
         language,
         counts,

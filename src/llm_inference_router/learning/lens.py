@@ -1,0 +1,158 @@
+"""From the features of a request to the few numbers that every model's quality depends on.
+
+    rows = weights @ [hand features, embedding of unit length] + bias
+
+One product gives how difficult the request is to people's mind, in five parts, how hard it is for models and how
+much abler ones gain on it, three latent directions, and the log odds of its task and of its kind (the sort of
+benchmark or traffic it is like). A request is a vector of about thirty numbers, a model is another
+(`learning.loading`), and their product is the log odds of a good answer.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import exp, isfinite, log
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from llm_inference_router.types import TaskLabel
+
+PARTS = ("reasoning", "knowledge", "constraints", "context", "output")
+TASKS: tuple[TaskLabel, ...] = (
+    "chat", "question_answering", "reasoning", "mathematics", "code", "writing", "extraction", "summarising", "agent",
+)  # fmt: skip
+# The tasks in which a model's ability may differ from its general one, and what public results call them.
+ABILITY_TASKS: dict[TaskLabel, str] = {
+    "mathematics": "mathematics",
+    "code": "code",
+    "question_answering": "knowledge",
+    "reasoning": "reasoning",
+}
+DIRECTIONS = 3
+_PARTS, _TASKS = len(PARTS), len(TASKS)
+FIRST_DIRECTION = _PARTS + 2
+FIRST_TASK = FIRST_DIRECTION + DIRECTIONS
+FIRST_KIND = FIRST_TASK + _TASKS
+_OF_ABILITY = tuple(FIRST_TASK + TASKS.index(task) for task in ABILITY_TASKS)
+_AGENT = TASKS.index("agent")
+# The share of `agent` that tools give: offered ones may go unused, a conversation inside a tool loop is one.
+_OFFERED, _WORKING = 0.40, 0.85
+
+
+def latent_size(kinds: int) -> int:
+    """Numbers of a request's latent vector: hardness, slope, ability tasks, directions, kinds."""
+    return 2 + len(ABILITY_TASKS) + DIRECTIONS + kinds
+
+
+class Scale(Struct, frozen=True):
+    """value = 1 / (1 + exp(-(middle + steepness x difficulty))); a part is 0 at `low` and 1 at `high`.
+    `plain`: intercept and slope from the log odds of a value to the hardness that such requests have for models."""
+
+    middle: float
+    steepness: float
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    plain: tuple[float, float] = (0.0, 1.0)
+
+
+class Sight(Struct, frozen=True, gc=False):
+    """`value` and `parts` of complexity 0..1; `tasks` are shares in the order of `TASKS`; `latent` is as
+    `latent_size` counts it, to four decimals."""
+
+    value: float
+    parts: tuple[float, ...]
+    tasks: tuple[float, ...]
+    latent: tuple[float, ...]
+
+
+class Lens:
+    """`weights` of shape (rows, hand features + dims), `bias` (rows,). Stateless between requests."""
+
+    __slots__ = ("_bias", "_ends", "_hand", "_kinds", "_middle", "_plain", "_steepness", "_weights", "version")
+
+    def __init__(
+        self, weights: NDArray[np.float64], bias: NDArray[np.float64], hand: int, scale: Scale, version: str
+    ) -> None:
+        self._weights = np.ascontiguousarray(weights)
+        self._kinds = len(bias) - FIRST_KIND
+        self._bias = bias
+        self._hand = hand
+        self._middle, self._steepness = scale.middle, scale.steepness
+        self._plain = scale.plain
+        self._ends = tuple((low, high - low) for low, high in zip(scale.low, scale.high, strict=True))
+        self.version = version
+
+    def rows(self, hand: Iterable[tuple[int, float]], embedding: NDArray[np.float32]) -> list[float]:
+        """The product, row by row."""
+        x = np.zeros(self._weights.shape[1])
+        for index, value in hand:
+            x[index] = value
+        length = float(embedding @ embedding) ** 0.5
+        if length > 0.0:
+            np.divide(embedding, length, out=x[self._hand :])
+        product: list[float] = (self._weights @ x + self._bias).tolist()
+        return product
+
+    def see(
+        self,
+        hand: Iterable[tuple[int, float]],
+        embedding: NDArray[np.float32],
+        *,
+        hint: Sequence[float] = (),
+        tools: bool = False,
+        working: bool = False,
+    ) -> Sight:
+        """`hint`: scores of tasks to be added, of what stands around; `tools`: some are offered; `working`: the
+        conversation is inside a tool loop."""
+        rows = self.rows(hand, embedding)
+        difficulty = sum(rows[:_PARTS])
+        scores = rows[FIRST_TASK:FIRST_KIND]
+        if hint:
+            scores = [score + more for score, more in zip(scores, hint, strict=True)]
+        tasks = shares(scores)
+        if tools or working:
+            floor = _WORKING if working else _OFFERED
+            if tasks[_AGENT] < floor:
+                rest = (1.0 - floor) / (1.0 - tasks[_AGENT])
+                tasks = [share * rest for share in tasks]
+                tasks[_AGENT] = floor
+        kinds = shares(rows[FIRST_KIND:])
+        latent = rows[_PARTS:FIRST_DIRECTION]
+        latent += [tasks[index - FIRST_TASK] for index in _OF_ABILITY]
+        latent += rows[FIRST_DIRECTION:FIRST_TASK]
+        latent += kinds
+        value = 1.0 / (1.0 + exp(-_within(self._middle + self._steepness * difficulty, 30.0)))
+        parts = [_share((row - low) / span) for row, (low, span) in zip(rows[:_PARTS], self._ends, strict=True)]
+        return Sight(rounded((value,))[0], tuple(rounded(parts)), tuple(rounded(tasks)), tuple(rounded(latent)))
+
+    def plain(self, value: float) -> tuple[float, ...]:
+        """The latent numbers of a request of which nothing but the value of its complexity is known."""
+        value = min(0.999, max(0.001, value))
+        hardness = self._plain[0] + self._plain[1] * log(value / (1.0 - value))
+        return (hardness, *[0.0] * (latent_size(self._kinds) - 2), 1.0)
+
+
+def shares(scores: Sequence[float]) -> list[float]:
+    """Softmax. An empty list stays empty."""
+    if not scores:
+        return []
+    most = max(scores)
+    odds = [exp(score - most) for score in scores]
+    total = sum(odds)
+    return [odd / total for odd in odds]
+
+
+def rounded(values: Iterable[float]) -> list[float]:
+    """To four decimals: more say nothing, and are kept with each request. Built-in `round` goes through text, which
+    takes six times as long."""
+    return [(value * 10000.0 + 0.5) // 1.0 / 10000.0 for value in values]
+
+
+def _share(value: float) -> float:
+    return value if 0.0 <= value <= 1.0 else 0.0 if value < 0.0 else 1.0
+
+
+def _within(value: float, bound: float) -> float:
+    if not isfinite(value):
+        raise ValueError("a request's hardness is not finite: the lens is damaged")
+    return min(bound, max(-bound, value))
