@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-real check format bench bench-complexity docs clean
+.PHONY: demo test test-real check format bench docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -58,9 +58,6 @@ docs: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	benchmarks/run.sh $(ARGS)
-
-bench-complexity: $(VENV)/dev.stamp
-	$(BIN)/python benchmarks/complexity.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
