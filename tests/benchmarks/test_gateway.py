@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import decision
 from benchmarks.cpu import Memory, Meter, memory, tree
 from benchmarks.figures import render, render_verdicts, spread, tabulate, verdicts
 from benchmarks.gateway import options
@@ -108,23 +107,6 @@ def test_prompts_differ_and_have_about_the_wanted_length(kind: Kind) -> None:
     short, long = prompts(kind, 100, 5), prompts(kind, 1_000, 5)
     assert len(set(short)) == 5
     assert 8 < sum(map(len, long)) / sum(map(len, short)) < 12
-
-
-def test_a_decision_is_flat_only_without_a_steep_median() -> None:
-    def case(tokens: int, p50_us: float) -> decision.Case:
-        return decision.Case("prose", tokens, 2, p50_us, 2 * p50_us)
-
-    flat = decision.judged([case(1_000, 100.0), case(20_000, 110.0)])
-    assert (flat.fast, flat.flat) == (True, True)
-    steep = decision.judged([case(10, 10.0), case(1_000, 100.0), case(20_000, 400.0)])
-    assert (steep.slowest_p50_us, steep.steepest, steep.fast, steep.flat) == (400.0, 4.0, False, False)
-
-
-def test_decisions_are_measured_for_every_case() -> None:
-    found = decision.measure(1)
-    assert len(found.cases) == len(KINDS) * len(decision.TOKENS) * len(decision.MODELS)
-    assert all(case.p50_us > 0 for case in found.cases)
-    assert len(decision.render(found).splitlines()) == 1 + len(decision.TOKENS) * len(decision.MODELS) + 3
 
 
 @linux

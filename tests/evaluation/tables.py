@@ -16,8 +16,9 @@ def lines(count: int = 120, seed: int = 1, *, prefix: str = "q", cost: bool = Tr
     found = []
     for number in range(count):
         hard = rng.normal()
-        words = int(np.clip(np.exp(3.0 + 0.8 * hard), 1, 400))
-        prompt = "".join("".join(word) + " " for word in letters.choice([*"abcdefghijklmnopqrstuvwxyz"], (words, 4)))
+        # The last word tells prompts apart, since those that are alike are kept out of each other's training.
+        last = "".join(letters.choice([*"abcdefghijklmnopqrstuvwxyz"], 4))
+        prompt = "word " * (int(np.clip(np.exp(3.0 + 0.8 * hard), 1, 400)) - 1) + f"{last} "
         chance = {model: 1 / (1 + np.exp(2.0 * hard - ability)) for model, (ability, _) in MODELS.items()}
         row = {
             "id": f"{prefix}{number}",

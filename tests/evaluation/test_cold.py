@@ -1,5 +1,4 @@
-"""A cold start is measured on models that the predictor has really not seen. (The trainer that the package has lies
-above this layer; tests may use it.)"""
+"""A cold start is measured on models that the predictor has really not seen."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,21 +11,19 @@ from llm_inference_router.evaluation.data import DataError, Row
 from llm_inference_router.evaluation.forecast import fold_of
 from llm_inference_router.evaluation.predictor import Predictor
 from llm_inference_router.evaluation.table import Table, table_of
-from llm_inference_router.training.train import train
 from tests.evaluation import tables
+from tests.evaluation.learner import train
 from tests.evaluation.lengths import train as lengths
 
 PLAN = Plan(labels=(0, 10, 60), draws=4, samples=100)
 
 
 def scored(models: int = 4, count: int = 240) -> Table:
-    """Models of different strength, all of them far better than their names' prior says."""
-    rng = np.random.default_rng(5)
+    """Models of different strength, all of them worse than the prior of their unknown names."""
     rows = []
     for row in tables.rows(count):
         hard = len(row.messages[0].text) / 100 - 1
-        chance = [1 / (1 + np.exp(hard - 2.5 - 0.4 * one)) for one in range(models)]
-        scores = {f"model-{one}": float(rng.random() < p) for one, p in enumerate(chance)}
+        scores = {f"model-{one}": 1 / (1 + np.exp(hard + 2.5 - 0.5 * one)) for one in range(models)}
         rows.append(structs.replace(row, scores=scores, cost={}))
     return table_of("made", rows, (), {})
 

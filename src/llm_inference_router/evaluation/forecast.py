@@ -86,7 +86,7 @@ def _unseen(
     touched = shared.touched({name: held})
     kept = {other: ~flags for other, flags in touched.items()}
     kept[name] &= ~held
-    rest = {other: np.flatnonzero(flags) for other, flags in shared.once(kept).items()}
+    rest = {other: np.flatnonzero(flags).tolist() for other, flags in shared.once(kept).items()}
     sources = {other: [tables[other].rows[row] for row in places] for other, places in rest.items() if len(places) > 1}
     if not sources:
         raise DataError([f"{name}: all other prompts share a passage with those to be scored: nothing to train on"])
@@ -99,8 +99,8 @@ def _notes(left_out: Sequence[int]) -> tuple[str, ...]:
         return ()
     each = f"{min(left_out):,}" if len(set(left_out)) == 1 else f"{min(left_out):,} to {max(left_out):,}"
     times = "" if len(left_out) == 1 else " a fold"
-    return (f"Left out of the training{times}: {each} prompts that share a passage with one scored, or with each other "
-            "across sources.",)  # fmt: skip
+    why = "that share a passage with one that is scored, or across sources with each other"
+    return (f"Left out of the training{times}: {each} prompts {why}.",)
 
 
 def _folded(

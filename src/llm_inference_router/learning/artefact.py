@@ -20,6 +20,7 @@ from llm_inference_router.learning.loading import Calibration, Labelled, Line, O
 from llm_inference_router.types import Tier
 
 FORMAT = 1
+CALIBRATION = "calibration"  # the source that `llm-router calibrate` adds
 SHIPPED = Path(__file__).with_name("data") / "predictor.msgpack"
 
 
@@ -73,8 +74,8 @@ class Artefact(Struct, frozen=True, tag_field="file", tag="llm-router predictor"
         return np.frombuffer(self.weights, "<f4").reshape(FIRST_KIND + len(self.kinds), -1).astype(np.float64)
 
     def panel(self, models: Mapping[str, Named]) -> Panel:
-        """Some models side by side. Labels serve where one source has them of every model; of several, the source with
-        the most."""
+        """Some models side by side. Labels serve where one source has them of every model: the owner's own calibration,
+        which knows models by their names in the configuration, else of several sources the one with the most."""
         loadings = {
             name: prior(self.line, standing(self.line, named.names, named.tier), len(self.kinds))
             for name, named in models.items()
@@ -82,6 +83,9 @@ class Artefact(Struct, frozen=True, tag_field="file", tag="llm-router predictor"
         return Panel(loadings, self._source(models), self.known, self.blind)
 
     def _source(self, models: Mapping[str, Named]) -> Labelled | None:
+        mine = self.labelled.get(CALIBRATION)
+        if mine is not None and models.keys() <= mine.models.keys():
+            return Labelled(mine.kinds, {name: mine.models[name] for name in models})
         best: tuple[int, Labelled] | None = None
         for labelled in self.labelled.values():
             found: dict[str, Own] = {}

@@ -3,19 +3,20 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from llm_inference_router.evaluation.data import DataError, Row
 from llm_inference_router.learning.embedding import shipped as shipped_embedding
+from llm_inference_router.learning.lens import TASKS
 from llm_inference_router.signals.base import around, view
 from llm_inference_router.signals.features import NAMES, features
 from llm_inference_router.signals.reading import read
-from llm_inference_router.types import ChatRequest, Message, TaskLabel
+from llm_inference_router.types import ChatRequest, Message, Role, TaskLabel
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -46,16 +47,24 @@ class Written(Struct, frozen=True, eq=False):
     levels: Floats
 
 
-class _Line(Struct, frozen=True):
+class Turn(Struct, frozen=True):
+    role: Role
+    content: str
+
+
+class Prompt(Struct, frozen=True):
+    """A labelled prompt: `text`, perhaps with `system`, or `messages`; `level` 0..1."""
+
     task: TaskLabel
-    level: float
+    level: Annotated[float, Meta(ge=0.0, le=1.0)]
+    id: str = ""
     text: str = ""
     system: str = ""
-    messages: tuple[dict[str, str], ...] = ()
+    messages: tuple[Turn, ...] = ()
 
     @property
     def request(self) -> ChatRequest:
-        turns = [Message(turn["role"], turn["content"]) for turn in self.messages]  # type: ignore[arg-type]
+        turns = [Message(turn.role, turn.content) for turn in self.messages]
         if not turns:
             turns = [Message("system", self.system)] if self.system else []
             turns.append(Message("user", self.text))
@@ -106,24 +115,41 @@ def _kinds(rows: Sequence[Row]) -> list[str]:
     return found
 
 
-def read_written(path: Path) -> Written:
-    """Raises DataError."""
+def read_prompts(path: Path) -> list[Prompt]:
+    """One JSON object a line. Raises `DataError` with every problem: fields that are wrong, no text, a task without a
+    prompt, which could never be told."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise DataError([f"{path}: cannot be read: {error.strerror}"]) from error
-    decoder = msgspec.json.Decoder(_Line)
-    found: list[_Line] = []
+    decoder = msgspec.json.Decoder(Prompt)
+    found: list[Prompt] = []
     problems: list[str] = []
     for number, line in enumerate(lines, 1):
         try:
-            found.append(decoder.decode(line))
-        except msgspec.DecodeError as error:
+            prompt = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             problems.append(f"{path.name}:{number}: {error}")
+            continue
+        if bool(prompt.text) == bool(prompt.messages):
+            problems.append(f"{path.name}:{number}: needs either a `text` or `messages`, not empty")
+        found.append(prompt)
+    missing = [task for task in TASKS if not any(prompt.task == task for prompt in found)]
+    if missing and not problems:
+        problems.append(f"{path.name}: has no prompt of the task {', '.join(missing)}")
     if problems:
         raise DataError(problems)
+    return found
+
+
+def written_of(prompts: Sequence[Prompt]) -> Written:
     return Written(
-        x=table_of([line.request for line in found]),
-        tasks=tuple(line.task for line in found),
-        levels=np.array([line.level for line in found]),
+        x=table_of([prompt.request for prompt in prompts]),
+        tasks=tuple(prompt.task for prompt in prompts),
+        levels=np.array([prompt.level for prompt in prompts]),
     )
+
+
+def read_written(path: Path) -> Written:
+    """Raises DataError."""
+    return written_of(read_prompts(path))
