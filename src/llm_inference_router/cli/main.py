@@ -14,7 +14,6 @@ _VERBS: Mapping[str, str] = {
     "route": "Show the decision for a prompt, or for many.",
     "report": "Show what was spent and saved, by route and model.",
     "eval": "Score the predictor on data with known answers.",
-    "calibrate": "Teach the predictor from your own prompts, under a dollar cap.",
 }
 
 
