@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-real check format bench docs clean
+.PHONY: demo test test-real check format bench bench-decision bench-scenarios bench-tasks docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -58,6 +58,16 @@ docs: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	benchmarks/run.sh $(ARGS)
+
+bench-decision: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.decision $(ARGS)
+
+# One thread of linear algebra: training then gives the same numbers everywhere.
+bench-scenarios: $(VENV)/dev.stamp
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.scenarios $(ARGS)
+
+bench-tasks: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.tasks $(ARGS)
 
 clean:
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

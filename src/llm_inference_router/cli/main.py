@@ -13,7 +13,9 @@ _VERBS: Mapping[str, str] = {
     "schema": "Print the JSON Schema of the configuration, for editors.",
     "route": "Show the decision for a prompt, or for many.",
     "report": "Show what was spent and saved, by route and model.",
+    "train": "Fit a predictor to data with known answers.",
     "eval": "Score the predictor on data with known answers.",
+    "calibrate": "Teach the predictor from your own prompts, under a dollar cap.",
 }
 
 

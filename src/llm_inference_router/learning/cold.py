@@ -70,6 +70,11 @@ class Learned(Struct, frozen=True, eq=False):
         found: Floats = np.sqrt(np.maximum(((x @ self.covariance) * x).sum(1), 0.0))
         return found
 
+    def sd_of_mean(self, latents: Floats) -> float:
+        """Standard deviation in logits of the mean over n requests, which is less than that of each."""
+        x = _with_one(latents).mean(0)
+        return float(max(x @ self.covariance @ x, 0.0) ** 0.5)
+
 
 def nobody(size: int) -> Crowd:
     """Where no model of the source is known. `size` is d."""

@@ -96,13 +96,13 @@ def strongest(models: Sequence[Model]) -> Model:
 
 
 def panel(sense: Sense, models: Sequence[Model]) -> Panel:
-    """The models side by side. A simulated one is known by its tier alone, whatever it is called."""
-    return sense.artefact.panel(
-        {
-            model.name: Named(() if model.simulated else (model.upstream_model, model.name), model.tier)
-            for model in models
-        }
-    )
+    """The models side by side."""
+    return sense.artefact.panel({model.name: named_of(model) for model in models})
+
+
+def named_of(model: Model) -> Named:
+    """How a predictor may know a model. A simulated one is known by its tier alone, whatever it is called."""
+    return Named(() if model.simulated else (model.upstream_model, model.name), model.tier)
 
 
 def _pin(model: Model) -> Choice:
