@@ -10,6 +10,7 @@ benchmark or traffic it is like). A request is a vector of about thirty numbers,
 
 from collections.abc import Iterable, Sequence
 from math import exp, isfinite, log
+from typing import TypeAlias
 
 import numpy as np
 from msgspec import Struct
@@ -37,6 +38,9 @@ _OF_ABILITY = tuple(FIRST_TASK + TASKS.index(task) for task in ABILITY_TASKS)
 _AGENT = TASKS.index("agent")
 # The share of `agent` that tools give: offered ones may go unused, a conversation inside a tool loop is one.
 _OFFERED, _WORKING = 0.40, 0.85
+
+
+Direction: TypeAlias = NDArray[np.float32] | NDArray[np.int32]
 
 
 def latent_size(kinds: int) -> int:
@@ -82,21 +86,23 @@ class Lens:
         self._ends = tuple((low, high - low) for low, high in zip(scale.low, scale.high, strict=True))
         self.version = version
 
-    def rows(self, hand: Iterable[tuple[int, float]], embedding: NDArray[np.float32]) -> list[float]:
-        """The product, row by row."""
+    def rows(self, hand: Iterable[tuple[int, float]], embedding: Direction) -> list[float]:
+        """The product, row by row. Of the embedding only the direction matters: it may have any length."""
         x = np.zeros(self._weights.shape[1])
         for index, value in hand:
             x[index] = value
-        length = float(embedding @ embedding) ** 0.5
+        place = x[self._hand :]
+        place[:] = embedding
+        length = float(place @ place) ** 0.5
         if length > 0.0:
-            np.divide(embedding, length, out=x[self._hand :])
+            place *= 1.0 / length
         product: list[float] = (self._weights @ x + self._bias).tolist()
         return product
 
     def see(
         self,
         hand: Iterable[tuple[int, float]],
-        embedding: NDArray[np.float32],
+        embedding: Direction,
         *,
         hint: Sequence[float] = (),
         tools: bool = False,
@@ -137,7 +143,7 @@ def shares(scores: Sequence[float]) -> list[float]:
     if not scores:
         return []
     most = max(scores)
-    odds = [exp(score - most) for score in scores]
+    odds = list(map(exp, [score - most for score in scores]))
     total = sum(odds)
     return [odd / total for odd in odds]
 

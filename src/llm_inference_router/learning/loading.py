@@ -112,6 +112,10 @@ class Calibration(Struct, frozen=True):
     def __call__(self, logits: Floats) -> Floats:
         return np.interp(logits, self.logits, self.chances)
 
+    def curve(self) -> tuple[Floats, Floats]:
+        """The knots as arrays: what `np.interp` would make of the tuples at every call."""
+        return np.array(self.logits), np.array(self.chances)
+
 
 class Estimates(Struct, frozen=True, gc=False):
     """Mean and standard deviation of each model's quality 0..1; `covered` (0..1) is how much of it own labels say."""
@@ -145,37 +149,36 @@ class Panel:
         self.names = tuple(loadings)
         self.bases: tuple[Source, ...] = tuple(row.source for row in loadings.values())
         rows = list(loadings.values())
-        self._matrix = np.array([row.weights for row in rows])
+        self._matrix = np.array([row.weights for row in rows]).T
         self._offsets = np.array([row.offset for row in rows])
         self._sds = np.array([row.sd for row in rows])
-        self._known, self._blind = known, blind
+        self._known, self._blind = known.curve(), blind.curve()
         self._labelled = labelled is not None
         if labelled is not None:
             own = [labelled.models[name] for name in self.names]
-            size = self._matrix.shape[1]
+            size = self._matrix.shape[0]
             self._mask = np.zeros(size)
             self._mask[[size - len(own[0].kinds) + kind for kind in labelled.kinds]] = 1.0
-            self._own = np.zeros((len(own), size))
             shared = size - len(own[0].kinds) - DIRECTIONS
-            self._own[:] = [(*(row.line or (0.0,) * shared), *row.directions, *row.kinds) for row in own]
+            self._own = np.array([(*(row.line or (0.0,) * shared), *row.directions, *row.kinds) for row in own]).T
             self._own_offsets = np.array([row.offset for row in own])
             self._own_sds = np.array([row.sd for row in own])
 
     def quality(self, latent: Sequence[float]) -> Estimates:
         """In the order of `names`."""
-        means, sds, covered = self.qualities(np.array(latent)[None, :])
-        return Estimates(means[0].tolist(), sds[0].tolist(), float(covered[0]))
+        means, sds, covered = self.qualities(np.array(latent))
+        return Estimates(means.tolist(), sds.tolist(), float(covered))
 
     def qualities(self, latents: Floats) -> tuple[Floats, Floats, Floats]:
-        """For latents of shape (requests, numbers): means and sds of shape (requests, models), and how much of each
-        request is covered by labels."""
-        logits = latents @ self._matrix.T + self._offsets
-        means = self._blind(logits)
+        """For latents of shape (..., numbers): means and sds of shape (..., models), and how much of each request is
+        covered by labels, (...)."""
+        logits = latents @ self._matrix + self._offsets
+        means = np.interp(logits, *self._blind)
         if not self._labelled:
-            return means, means * (1.0 - means) * self._sds, np.zeros(len(latents))
+            return means, means * (1.0 - means) * self._sds, np.zeros(latents.shape[:-1])
         covered = latents @ self._mask
-        share = covered[:, None]
-        own = latents @ self._own.T + self._own_offsets
-        means = (1.0 - share) * means + share * self._known(logits + own)
+        share = covered[..., None]
+        own = latents @ self._own + self._own_offsets
+        means = (1.0 - share) * means + share * np.interp(logits + own, *self._known)
         sds = (1.0 - share) * self._sds + share * self._own_sds
         return means, means * (1.0 - means) * sds, covered

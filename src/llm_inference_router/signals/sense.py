@@ -31,7 +31,7 @@ class Sense:
         """`system` is the window of the system message, which may say what is wanted of every ask."""
         return self.lens.see(
             features(window, reading, around),
-            self.embedding.of(reading.words),
+            self.embedding.direction(reading.words),
             hint=self._hint(system) if system else (),
             tools=tools,
             working=working,
@@ -39,7 +39,7 @@ class Sense:
 
     def _task_scores(self, system: str) -> tuple[float, ...]:
         reading = read(system)
-        rows = self.lens.rows(features(system, reading, NOTHING_AROUND), self.embedding.of(reading.words))
+        rows = self.lens.rows(features(system, reading, NOTHING_AROUND), self.embedding.direction(reading.words))
         return tuple(_SYSTEM_SHARE * score for score in rows[FIRST_TASK:FIRST_KIND])
 
 
