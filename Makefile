@@ -3,6 +3,9 @@
 # make check   formatting, lint, types, generated documents
 # make bench   cost of the router beside nginx and LiteLLM, on this machine     (installs its peers; see benchmarks/README.md)
 # make test-real  the same contracts against real servers (downloads several GB)
+# make train DATA=folder        the shipped predictor anew, from the data files that its card names
+# make train-check DATA=folder  whether that gives the shipped file byte for byte; replaces nothing
+# make distil  whether the embedding table can be made anew from its public model   (ARGS=--write replaces it; downloads up to 3 GB)
 # Needs Python 3.11 or newer with venv, and make. Nothing is installed outside this folder.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -12,7 +15,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-real check format bench bench-decision bench-scenarios bench-tasks docs clean
+.PHONY: demo test test-real check format train train-check distil bench bench-decision bench-scenarios bench-tasks docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -69,5 +72,27 @@ bench-scenarios: $(VENV)/dev.stamp
 bench-tasks: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.tasks $(ARGS)
 
+DATA ?=
+NEEDS_DATA = @test -n "$(DATA)" || { echo "usage: make $@ DATA=folder, with the files that the predictor's card names (docs/guides/training.md)"; exit 2; }
+
+train: $(VENV)/dev.stamp
+	$(NEEDS_DATA)
+	$(BIN)/python scripts/train.py "$(DATA)"
+
+train-check: $(VENV)/dev.stamp
+	$(NEEDS_DATA)
+	$(BIN)/python scripts/train.py "$(DATA)" --check
+
+# The second install adds what torch's build for graphics cards names, 4 GB of libraries. PIP_EXTRA_INDEX_URL can name an
+# index that has the build for the processor alone: then there is nothing to add.
+.venv-distil/stamp: requirements/distil.txt | $(BIN)/python
+	$(BIN)/python -m venv --clear .venv-distil
+	.venv-distil/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/distil.txt
+	.venv-distil/bin/python -m pip install --quiet --disable-pip-version-check torch
+	@touch $@
+
+distil: .venv-distil/stamp
+	PYTHONPATH=src .venv-distil/bin/python scripts/distil.py $(or $(ARGS),--check)
+
 clean:
-	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-distil .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

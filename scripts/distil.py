@@ -1,9 +1,10 @@
 """Distils src/llm_inference_router/learning/data/embedding.bin from all-MiniLM-L6-v2, and records what the
-tokenizers library makes of some words in tests/learning/wordpiece.json. distil.py [--check]
+tokenizers library makes of some words in tests/learning/wordpiece.json. distil.py --check | --write
 
 With --check nothing is written: exit 1 if the fresh table is not the shipped one within TOLERANCE, or if our
-WordPiece and the tokenizers library disagree about one of many random words. Needs requirements/distil.txt;
-nothing is downloaded. Takes about a minute on one core.
+WordPiece and the tokenizers library disagree about one of many random words. Needs requirements/distil.txt, which
+holds the model's files too (`make distil` installs it); the script itself downloads nothing. Takes about a minute on
+one core.
 
 Sources and licences:
 - sentence-transformers/all-MiniLM-L6-v2, Apache-2.0 (https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2,
@@ -162,7 +163,9 @@ def disagreements(table: Table, texts: list[str], expected: list[list[str]]) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 beyond the tolerance")
+    mode = parser.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--check", action="store_true", help="write nothing; exit 1 beyond the tolerance")
+    mode.add_argument("--write", action="store_true", help="replace the table and what is recorded for the tests")
     check = parser.parse_args().check
     tokens, vectors, folder = distilled()
     heads, tails = reachable(tokens, vectors)
@@ -180,7 +183,8 @@ def main() -> int:
             same = float((fresh.codes == shipped.codes).mean())
             agreed = float(each.mean()) >= TOLERANCE
             print(f"mean cosine with the shipped rows {each.mean():.6f} (at least {TOLERANCE}), least {each.min():.6f}")
-            print(f"codes the same: {same:.4%}; shipped content: sha256 {shipped.sha256}")
+            apart = int(np.abs(fresh.codes.astype(np.int16) - shipped.codes.astype(np.int16)).max())
+            print(f"codes the same: {same:.4%}, at most {apart} apart; shipped content: sha256 {shipped.sha256}")
         else:
             print("the shipped table has another vocabulary")
 
@@ -192,7 +196,8 @@ def main() -> int:
     sample = words(CHECKED, 1, fresh)
     wrong = disagreements(fresh, sample, spelled(library, sample))
     print(f"WordPiece: {len(wrong)} of {CHECKED} random words differ from the tokenizers library")
-    print(*wrong[:5], sep="\n")
+    for one in wrong[:5]:
+        print(one)
     if check:
         return 0 if agreed and not wrong else 1
     recorded = [*TEXTS, *(word for text in TEXTS for word in text.lower().split()), *words(400, 2, fresh)]

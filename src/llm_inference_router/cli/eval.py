@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from llm_inference_router.cli.cold_start import measured, show_cold
+from llm_inference_router.cli.pinned import pin
 from llm_inference_router.cli.scorecard import show
 from llm_inference_router.evaluation.costs import Price
 from llm_inference_router.evaluation.data import DataError, Row
@@ -211,6 +212,8 @@ def command(
         )
     if folder is not None and find_spec("matplotlib") is None:
         raise click.ClickException("pictures need matplotlib:  pip install 'llm-inference-router[train]'")
+    if makers is None and (leave_out or count is not None or cold):
+        pin()  # what is trained anew then has the same digits on every machine
     pair = None if weak is None or strong is None else (weak, strong)
     asked = Asked(
         makers=makers or real(),

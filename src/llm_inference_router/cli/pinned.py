@@ -24,5 +24,6 @@ def pin() -> None:
     """Replaces this process by the same command, once. The libraries read the variables when they are loaded, and
     something has loaded them by now."""
     if not is_pinned(os.environ):
-        arguments = [sys.executable, "-m", "llm_inference_router.cli.main", *sys.argv[1:]]
+        # -P: -m alone would look for modules in the working directory first.
+        arguments = [sys.executable, "-P", "-m", "llm_inference_router.cli.main", *sys.argv[1:]]
         os.execve(sys.executable, arguments, {**os.environ, **wanted()})

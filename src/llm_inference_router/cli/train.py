@@ -1,7 +1,8 @@
 """`llm-router train`: fits a predictor to data with known answers, and writes it as one file."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -81,6 +82,7 @@ def command(
         raise click.ClickException("training needs scipy:  pip install 'llm-inference-router[train]'")
     if not output.parent.is_dir():
         raise click.UsageError(f"--output: there is no folder {output.parent}.")
+    _try_to_write(output)
     pin()
     try:
         artefact = _trained(data, only, form, prompts, seed)
@@ -88,7 +90,9 @@ def command(
         _refuse(error)
     _write(output, encode(artefact))
     labels = sum(own.labels for source in artefact.labelled.values() for own in source.models.values())
-    click.echo(f"{output}: {labels:,} scores of {len(artefact.labelled)} sources; version {artefact.version}")
+    count = len(artefact.labelled)
+    sources = "1 source" if count == 1 else f"{count} sources"
+    click.echo(f"{output}: {labels:,} scores of {sources}; version {artefact.version}")
 
 
 def _trained(data: Sequence[Path], only: Sequence[str], form: str | None, prompts: Path, seed: int) -> Artefact:
@@ -167,16 +171,37 @@ def _step(name: str) -> None:
     click.echo(f"  {name}", err=True)
 
 
+def _try_to_write(path: Path) -> None:
+    """Tells before the work, not after it, that there will be no place for its result."""
+    temporary = _part(path)
+    with _writing(path):
+        temporary.write_bytes(b"")
+        temporary.unlink()
+
+
 def _write(path: Path, data: bytes) -> None:
     """All of it or nothing: a router that reads the file meanwhile finds the old one."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from error
+    temporary = _part(path)
+    with _writing(path):
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
     click.echo(f"  {len(data):,} bytes, sha256 {sha256(data).hexdigest()}", err=True)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _refuse(error: DataError) -> NoReturn:

@@ -52,14 +52,15 @@ def read_source(
     Every row has a score of every model of the source, or of those of `models` that it has. With `unscored`, rows may
     lack scores altogether. Raises `DataError` with every problem, each with its file and line.
     """
-    files = _files(path)
+    files = files_of(path)
     form = form or _form_of(files)
     problems: list[str] = []
     placed = _READ[form](files, problems)
     return check_rows(placed, path.name, models, problems=problems, unscored=unscored, complete=True)
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """The files that make up a source. Raises `DataError` for a pickle, and for a folder without any."""
     if not path.is_dir():
         if path.suffix.lower() in _PICKLES:
             raise DataError([f"{path}: {_FROM_PICKLE.format(name=path.name, stem=path.stem)}"])

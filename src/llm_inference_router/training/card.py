@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from llm_inference_router.evaluation.readers import files_of
 from llm_inference_router.learning.artefact import FORMAT
 from llm_inference_router.learning.embedding import shipped as shipped_embedding
 from llm_inference_router.training.examples import Source
@@ -43,8 +44,8 @@ class File(Struct, frozen=True):
 
 
 def file_of(path: Path) -> File:
-    """A file, or a folder whose files are one source."""
-    files = [path] if path.is_file() else sorted(one for one in path.iterdir() if one.is_file())
+    """A file, or a folder whose files are one source. Raises `DataError` for a folder without any."""
+    files = files_of(path)
     return File(tuple(one.name for one in files), tuple(sha256(one.read_bytes()).hexdigest() for one in files))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from llm_inference_router.evaluation.data import DataError, Row
-from llm_inference_router.evaluation.windows import Shared, shared_by, text_of
+from llm_inference_router.evaluation.windows import Shared, text_of
 from llm_inference_router.training.examples import Prompt
 
 _WRITTEN = "the written prompts"
@@ -44,10 +44,3 @@ def cleaned(sources: Mapping[str, Sequence[Row]], prompts: Sequence[Prompt] = ()
         dropped={name: len(rows) - len(kept[name]) for name, rows in sources.items()},
         written=tuple(prompts[row].id for row in again.tolist()),
     )
-
-
-def shared(rows: Sequence[Row], others: Sequence[Row]) -> set[str]:
-    """The ids of `rows` that share a passage with one of `others`."""
-    index = shared_by({"rows": rows, "others": others})
-    touched = index.touched({"others": np.ones(len(others), dtype=np.bool_)})["rows"]
-    return {row.id for row, flag in zip(rows, touched.tolist(), strict=True) if flag}

@@ -40,6 +40,8 @@ def page_of(card: Mapping[str, Any], left_out: Figures, folds: Figures, size: in
 
 
 def _check(card: Mapping[str, Any], left_out: Figures, folds: Figures) -> None:
+    if not card:
+        raise ValueError("the predictor has no card; train it anew")
     for figures, mode in ((left_out, "leave source out"), (folds, "folds")):
         if not str(figures["mode"]).endswith(mode):
             raise ValueError(f"these are figures of the mode {figures['mode']!r}, not {mode!r}")
