@@ -121,6 +121,9 @@ class Quantiles(Struct, frozen=True):
     p90: int
 
 
+NO_TOKENS = Quantiles(0, 0)
+
+
 class Task(Struct, frozen=True):
     label: TaskLabel
     probabilities: Mapping[TaskLabel, float]
@@ -202,13 +205,21 @@ class Quality(Struct, frozen=True):
     basis: Literal["labels", "public results", "tier"] = "tier"
 
 
-class Candidate(Struct, frozen=True):
+class Candidate(Struct, frozen=True, omit_defaults=True):
+    """`output_tokens` are of one answer, reasoning included; None in records of versions that did not keep them.
+
+    `beaten_by`: one model or a mix of several that is expected to be as good for less money, whatever is asked. A
+    route without labels of its owner does not choose such a candidate first."""
+
     model: str
     quality: Quality
     cost: int
     ttft_ms: float
     total_ms: float
     utility: float
+    output_tokens: Quantiles | None = None
+    reasoning_tokens: Quantiles = NO_TOKENS
+    beaten_by: tuple[str, ...] = ()
 
 
 class Rejection(Struct, frozen=True):
@@ -253,6 +264,7 @@ class Decision(Struct, frozen=True):
     propensity: float = 1.0
     explored: bool = False
     elapsed_us: int = 0
+    choices: int = 1  # answers asked for; usage and cost are of all of them
 
 
 # --- what happened ------------------------------------------------------------------------------------------------

@@ -43,7 +43,6 @@ def _base(more: str = "", route: str = "", rest: str = "") -> str:
             "routes.auto.policy.guarantee",
         ),
         (_base(route=", explore: 0.01"), "routes.auto.explore"),
-        (_base(route=", predictor: mine.bin"), "routes.auto.predictor"),
         (_base(route=", session: {stickiness: always}"), "routes.auto.session"),
         (_base(route=", retry: {hedge: 200ms}"), "routes.auto.retry.hedge"),
         (_base(route=", on_cut_stream: continue"), "routes.auto.on_cut_stream"),

@@ -63,7 +63,15 @@ def test_the_record_in_full() -> None:
     assert quality == {"mean": round(prior.mean, 4), "sd": round(prior.sd, 4), "basis": "tier"}
     worth = prior.mean - 10.0 * 0.0021 - 0.01 * 1.1843
     assert candidate.pop("utility") == pytest.approx(worth, abs=1e-4)
-    assert candidate == {"model": "one", "cost_usd": 0.0021, "ttft_ms": 351.0, "total_ms": 1184.3}
+    assert candidate == {
+        "model": "one",
+        "output_tokens": {"p50": 100, "p90": 300},
+        "reasoning_tokens": {"p50": 0, "p90": 0},
+        "cost_usd": 0.0021,
+        "ttft_ms": 351.0,
+        "total_ms": 1184.3,
+        "off_hull": None,
+    }
     assert record["rejections"] == [{"model": "two", "reason": "capability", "detail": "lacks tools"}]
     assert record["policy"] == {"kind": "cheapest_above_bar", "bar": 0.9}
     assert record["at"] == "2026-01-15T12:00:00.000Z"

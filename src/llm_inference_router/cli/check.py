@@ -5,9 +5,12 @@ import sys
 from pathlib import Path
 
 import click
+from msgspec import structs
 
 from llm_inference_router.config.load import inspect
 from llm_inference_router.config.parse import Findings
+from llm_inference_router.config.schema import SHIPPED_PREDICTOR
+from llm_inference_router.errors import ConfigError
 
 
 @click.command("check")
@@ -28,12 +31,27 @@ def command(file: str, as_json: bool) -> None:
     \b
     Exit codes: 0 good, 1 problems.
     """
-    findings = inspect(file)
+    findings = _with_predictors(inspect(file))
     if as_json:
         click.echo(json.dumps(_object(file, findings), ensure_ascii=False))
     else:
         _print(file, findings)
     sys.exit(1 if findings.problems else 0)
+
+
+def _with_predictors(findings: Findings) -> Findings:
+    """With the problems of the files that routes name, which are looked at only where everything else is good."""
+    config = findings.config
+    if config is None or all(route.predictor == SHIPPED_PREDICTOR for route in config.routes.values()):
+        return findings
+    # Imported where a file is to be read: numpy and the embedding take longer than all the rest of a check.
+    from llm_inference_router.engine.predictors import predictors
+
+    try:
+        predictors(config)
+    except ConfigError as error:
+        return structs.replace(findings, config=None, problems=tuple(error.problems), notes=())
+    return findings
 
 
 def _object(file: str, findings: Findings) -> dict[str, object]:

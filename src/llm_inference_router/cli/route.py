@@ -22,10 +22,12 @@ from llm_inference_router.config.schema import Config
 from llm_inference_router.dialects import chat
 from llm_inference_router.effects import SystemClock
 from llm_inference_router.engine.judge import Wishes, judge
+from llm_inference_router.engine.predictors import predictors
 from llm_inference_router.errors import ConfigError, RouterError
 from llm_inference_router.money import from_usd
 from llm_inference_router.routing.catalog import compile_catalog
 from llm_inference_router.routing.decide import Snapshot
+from llm_inference_router.routing.evidence import Evidence, basis, said, shown
 from llm_inference_router.routing.explain import dollars, explain, why
 from llm_inference_router.types import Caller, Candidate, Decision
 
@@ -89,10 +91,10 @@ def command(
     questions = lines(Path(str(text)[1:]), model) if many else [single(text, model)]
     answers = _progress(questions, many=many)
     if as_json:
-        failed = _print_json((one, _answer(one, caller, wishes, snapshot)) for one in answers)
+        failed = _print_json(((one, _answer(one, caller, wishes, snapshot)) for one in answers), snapshot)
     else:
         decided = [(one, _answer(one, caller, wishes, snapshot)) for one in answers]
-        failed = _print_table(decided) if many else _print_one(decided[0][1])
+        failed = _print_table(decided) if many else _print_one(decided[0][1], snapshot)
     if failed:
         sys.exit(1)
 
@@ -116,7 +118,7 @@ def _config(path: str | None) -> Config:
 
 def _snapshot(config: Config) -> Snapshot:
     try:
-        return Snapshot(compile_catalog(config, catalogue(config)))
+        return Snapshot(compile_catalog(config, catalogue(config), predictors(config)))
     except ConfigError as error:
         _refuse(error.problems)
 
@@ -165,43 +167,63 @@ def _answer(question: Question, caller: Caller, wishes: Wishes, snapshot: Snapsh
 # --- showing ------------------------------------------------------------------------------------------------
 
 
-def _print_json(answers: Iterator[tuple[Question, Decision | RouterError]]) -> int:
+def _print_json(answers: Iterator[tuple[Question, Decision | RouterError]], snapshot: Snapshot) -> int:
     failed = 0
     for question, answer in answers:
         if isinstance(answer, RouterError):
             failed += 1
             click.echo(orjson.dumps({"place": question.place, "error": _face(answer)}))
         else:
-            click.echo(orjson.dumps(explain(answer)))
+            click.echo(orjson.dumps(explain(answer) | {"evidence": shown(_evidence(answer, snapshot))}))
     return failed
+
+
+def _evidence(answer: Decision, snapshot: Snapshot) -> Evidence:
+    return snapshot.catalog.choices[answer.route].evidence
 
 
 def _face(error: RouterError) -> dict[str, Any]:
     return {"message": error.message, "type": error.error_type, "param": error.param, "code": error.code}
 
 
-def _print_one(answer: Decision | RouterError) -> int:
+def _print_one(answer: Decision | RouterError, snapshot: Snapshot) -> int:
     if isinstance(answer, RouterError):
         click.echo(f"{answer.code}: {answer.message}", err=True)
         return 1
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=_WIDE)
     console.print(f"{answer.chosen}  ({answer.reason})", style="bold", markup=False)
     for sentence in why(answer):
         console.print(f"  {sentence}", markup=False)
-    table = Table("model", "quality", "cost", "first token", "total", "utility", box=None)
+    evidence = _evidence(answer, snapshot)
+    console.print(f"  {said(evidence)}", markup=False)
+    table = Table(
+        "model", "quality", "known from", "output tokens", "cost", "first token", "total", "utility", box=None
+    )
     by_name = {one.model: one for one in answer.candidates}
     for name in answer.chain:
-        table.add_row(*_row(by_name[name]))
+        table.add_row(*_row(by_name[name], evidence))
     for rejection in answer.rejections:
         table.add_row(rejection.model, rejection.reason, style="dim")
     console.print(table)
     return 0
 
 
-def _row(one: Candidate) -> tuple[str, ...]:
+def _row(one: Candidate, evidence: Evidence) -> tuple[str, ...]:
     quality = f"{one.quality.mean:.2f} ± {one.quality.sd:.2f}"
+    known = basis(one, evidence) + (", off the hull" if one.beaten_by else "")
     times = f"{one.ttft_ms:.0f} ms", f"{one.total_ms / 1000:.1f} s"
-    return one.model, quality, dollars(one.cost), *times, f"{one.utility:.3f}"
+    return one.model, quality, known, _tokens(one), dollars(one.cost), *times, f"{one.utility:.3f}"
+
+
+def _tokens(one: Candidate) -> str:
+    """From the median to the p90, with what of it should be reasoning."""
+    output, thought = one.output_tokens, one.reasoning_tokens
+    if output is None:
+        return "?"
+    reasoning = f" ({thought.p50} to {thought.p90} reasoning)" if thought.p90 else ""
+    return f"{output.p50} to {output.p90}{reasoning}"
 
 
 def _print_table(answers: Sequence[tuple[Question, Decision | RouterError]]) -> int:

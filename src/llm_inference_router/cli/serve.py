@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from msgspec import structs
@@ -11,6 +12,9 @@ from llm_inference_router.config.available import not_available
 from llm_inference_router.config.load import load
 from llm_inference_router.config.schema import Config
 from llm_inference_router.errors import ConfigError
+
+if TYPE_CHECKING:
+    from llm_inference_router.server.app import Router
 
 BAD_CONFIG = os.EX_CONFIG  # 78
 
@@ -30,16 +34,21 @@ def command(path: str, host: str | None, port: int | None, workers: int | None) 
     """
     config = _config(path, host, port, workers)
     # Imported after the configuration is known to be good: a typo is answered in a fifth of the time.
+    from llm_inference_router.engine.predictors import predictors
     from llm_inference_router.server.app import Router
     from llm_inference_router.server.listen import bind, serve
 
+    try:
+        router = Router(config, predictors(config))
+    except ConfigError as error:
+        _refuse(error.problems)
     settings = config.server
     try:
         listener = bind(settings.host, settings.port)
     except OSError as error:
         raise click.ClickException(str(error.strerror)) from error
     address = f"http://{_bracketed(settings.host)}:{listener.getsockname()[1]}"
-    if not serve(Router(config), settings, listener, lambda: _announce(config, path, address)):
+    if not serve(router, settings, listener, lambda: _announce(router, config, path, address)):
         sys.exit(1)
 
 
@@ -59,7 +68,7 @@ def _config(path: str, host: str | None, port: int | None, workers: int | None) 
     return config
 
 
-def _refuse(problems: list[str]) -> None:
+def _refuse(problems: list[str]) -> NoReturn:
     for problem in problems:
         click.echo(problem, err=True)
     sys.exit(BAD_CONFIG)
@@ -69,7 +78,10 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _announce(config: Config, path: str, address: str) -> None:
+def _announce(router: "Router", config: Config, path: str, address: str) -> None:
+    # Imported here like the router itself, which has loaded it already.
+    from llm_inference_router.routing.evidence import briefly
+
     routes = ", ".join(config.routes)
     click.echo(f"llm-router is ready on {address}", err=True)
     click.echo(f"  configuration {Path(path)}: {len(config.models)} models, routes {routes}", err=True)
@@ -77,3 +89,5 @@ def _announce(config: Config, path: str, address: str) -> None:
     simulated = [m.name for m in config.models if m.backend == "simulated"]
     if simulated:
         click.echo(f"  simulated models: {', '.join(simulated)}", err=True)
+    for name, choice in router.catalog.routes.items():
+        click.echo(f"  route {name}: {briefly(choice.evidence)}", err=True)

@@ -52,7 +52,6 @@ _LATER = (
     ),
     Later(_guarantees, "the bar is not checked against feedback"),
     Later(_routes("explore", lambda route: route.explore > 0), "no other models are tried in order to learn"),
-    Later(_routes("predictor", lambda route: route.predictor != "default"), "only the shipped predictor is used"),
     Later(
         _routes("session", lambda route: route.session.stickiness != "none"),
         "every request is routed by itself",

@@ -124,7 +124,8 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "models": "The models it may choose from; their order counts for `fixed`.",
         "policy": "How one of them is chosen.",
         "explore": "The share of requests that try another admissible model, so that learning never stops.",
-        "predictor": "`default` (shipped), or the file of a predictor of your own.",
+        "predictor": "`default` (shipped), or a file written by `llm-router calibrate` or `train`; a relative path "
+        "begins at the configuration's own folder.",
         "session": "How conversations are kept together.",
         "retry": "How often a failing try is repeated.",
         "on_cut_stream": "When an answer breaks off: say so, or continue it with another model.",

@@ -5,8 +5,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import structs
+
 from llm_inference_router.config.parse import Findings, parse
-from llm_inference_router.config.schema import Config
+from llm_inference_router.config.schema import SHIPPED_PREDICTOR, Config, Route
 from llm_inference_router.config.yaml import MAX_BYTES
 from llm_inference_router.errors import ConfigError
 
@@ -24,7 +26,7 @@ def load(path: str | os.PathLike[str]) -> Config:
 
 def inspect(path: str | os.PathLike[str]) -> Findings:
     """All that is to be said about a file; unset variables are warnings here. Raises nothing about its
-    content."""
+    content. Files that routes name are absolute then; whether they are there is not looked at."""
     file = Path(path)
     try:
         with file.open("rb") as stream:
@@ -34,7 +36,21 @@ def inspect(path: str | os.PathLike[str]) -> Findings:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         return Findings(None, (f"{file}: cannot be read: {reason}",))
-    return parse(data, environ=os.environ, read_file=_reader(file.parent), name=str(file))
+    findings = parse(data, environ=os.environ, read_file=_reader(file.parent), name=str(file))
+    if findings.config is None:
+        return findings
+    return structs.replace(findings, config=_placed(findings.config, file.parent))
+
+
+def _placed(config: Config, folder: Path) -> Config:
+    routes = {name: _placed_route(route, folder) for name, route in config.routes.items()}
+    return structs.replace(config, routes=routes)
+
+
+def _placed_route(route: Route, folder: Path) -> Route:
+    if route.predictor == SHIPPED_PREDICTOR:
+        return route
+    return structs.replace(route, predictor=str((folder / route.predictor).absolute()))
 
 
 def _reader(folder: Path) -> Callable[[str], str]:

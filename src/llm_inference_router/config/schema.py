@@ -200,11 +200,14 @@ class Retry(Strict, frozen=True, kw_only=True):
     hedge: str = "none"
 
 
+SHIPPED_PREDICTOR = "default"
+
+
 class Route(Strict, frozen=True, kw_only=True):
     models: tuple[str, ...]
     policy: PolicyConfig = CheapestAboveBar()
     explore: Share = 0.0
-    predictor: str = "default"
+    predictor: str = SHIPPED_PREDICTOR
     session: Session = Session()
     retry: Retry = Retry()
     on_cut_stream: Literal["error", "continue"] = "error"

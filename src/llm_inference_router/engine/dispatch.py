@@ -15,7 +15,7 @@ from llm_inference_router.engine.stream import Stream
 from llm_inference_router.engine.trace import Trace
 from llm_inference_router.resilience.plan import Give, Plan, Wait
 from llm_inference_router.transport.base import Response, TransportFault
-from llm_inference_router.types import ChatRequest, Endpoint, Fault, Model, Usage
+from llm_inference_router.types import Attempt, ChatRequest, Endpoint, Fault, Model, Usage
 
 _ERROR_BYTES = 64 * 1024
 _ANSWER_BYTES = 64 * 1024 * 1024
@@ -39,6 +39,13 @@ class Dispatch:
         self.begun = False
         self.answer: Answer | None = None
         self.assembly: Assembly | None = None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The upstream's, of the last try."""
+        if self.assembly is not None:
+            return self.assembly.finish_reason
+        return self.answer.finish_reason if self.answer else None
 
     async def run(self) -> Fault | None:
         """None when the answer is complete; else the fault that ended it, which `begun` tells how to report.
@@ -75,8 +82,8 @@ class Dispatch:
             attempt = self._trace.tried(
                 model, endpoint, fault, self._usage(fault), began=began, ended=ended, at=runtime.clock.now_ms()
             )
-            if fault is None and attempt.ttft_ms is not None and attempt.usage is not None:
-                runtime.live.observe(model.name, attempt.ttft_ms, attempt.total_ms, attempt.usage.output_tokens)
+            if fault is None and attempt.usage is not None:
+                self._learn(model.name, attempt, attempt.usage)
         return fault
 
     async def _ask(self, model: Model, endpoint: Endpoint) -> Fault | None:
@@ -156,6 +163,13 @@ class Dispatch:
         if self.assembly is not None and (self.assembly.begun or self.assembly.usage or fault is None):
             return self.assembly.billed()
         return estimate(prompt, 0) if fault is _CANCELLED else None
+
+    def _learn(self, model: str, attempt: Attempt, usage: Usage) -> None:
+        """What a complete answer tells of its model: how long its answers are, and, of a stream, how fast they come."""
+        live, decision = self._runtime.live, self._trace.decision
+        if attempt.ttft_ms is not None:
+            live.observe(model, attempt.ttft_ms, attempt.total_ms, usage.output_tokens)
+        live.measure(model, decision.signals.output_tokens, usage, self.finish_reason, decision.choices)
 
     def _all_resting(self) -> Fault:
         rest = self._runtime.endpoints.rests_for(self._trace.decision.chain, self._now())

@@ -86,13 +86,10 @@ class Pipeline:
 
     async def _record(self, dispatch: Dispatch, status: int, error: str | None) -> None:
         runtime = self._runtime
-        finish = dispatch.answer.finish_reason if dispatch.answer else None
-        if dispatch.assembly is not None:
-            finish = dispatch.assembly.finish_reason
         record = self.trace.record(
             status=status,
             error=error,
-            finish_reason=finish,
+            finish_reason=dispatch.finish_reason,
             now=runtime.clock.monotonic(),
             at=runtime.clock.now_ms(),
             content=self._content(dispatch),

@@ -13,11 +13,13 @@ from llm_inference_router.effects import Clock
 from llm_inference_router.engine.endpoints import Endpoints
 from llm_inference_router.engine.live import LiveFigures
 from llm_inference_router.engine.observe import Observer
+from llm_inference_router.engine.predictors import predictors
 from llm_inference_router.resilience.breaker import Breaker
 from llm_inference_router.resilience.plan import Plan
 from llm_inference_router.resilience.retry import RetryBudget
 from llm_inference_router.routing.catalog import compile_catalog
 from llm_inference_router.routing.decide import Snapshot
+from llm_inference_router.signals.sense import Sense
 from llm_inference_router.store.base import Store
 from llm_inference_router.transport.base import Transport
 from llm_inference_router.transport.http import HttpTransport
@@ -30,19 +32,30 @@ _SNAPSHOT_S = 0.5  # how old the live figures and resting models of a decision m
 
 
 class Runtime:
-    """Owns the catalog, the state of endpoints, the transports and the current snapshot. Made inside the event loop."""
+    """Owns the catalog, the state of endpoints, the transports and the current snapshot. Made inside the event loop.
 
-    def __init__(self, config: Config, store: Store, observer: Observer, clock: Clock) -> None:
+    `senses`: the predictors of the files that routes name, where they are loaded already. Raises ConfigError for a file
+    that cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        observer: Observer,
+        clock: Clock,
+        senses: Mapping[str, Sense] | None = None,
+    ) -> None:
         self.config = config
         self.store = store
         self.observer = observer
         self.clock = clock
         models = catalogue(config)
         settings = {m.name: m for m in config.models}
-        self.catalog = compile_catalog(config, models)
+        self.catalog = compile_catalog(config, models, predictors(config) if senses is None else senses)
         self.backends: Mapping[str, Backend] = {m.name: backend(m.backend) for m in models}
         self.endpoints = Endpoints(models, {e.id: _breaker(settings[m.name]) for m in models for e in m.endpoints})
-        self.live = LiveFigures()
+        self.live = LiveFigures(self.catalog.models)
         self.random = random.Random()
         self._budgets = {name: RetryBudget(route.retry.budget) for name, route in config.routes.items()}
         self._pinned_budget = RetryBudget(_PINNED.budget)

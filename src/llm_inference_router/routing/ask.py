@@ -4,6 +4,7 @@ now.
 
 from msgspec import Struct
 
+from llm_inference_router.learning.length import Length
 from llm_inference_router.types import Caller, Message, Signals
 
 
@@ -30,8 +31,10 @@ class Ask(Struct, frozen=True):
 
 
 class Live(Struct, frozen=True):
-    """How fast a model has lately been, over `samples` answers; endpoints are averaged by use."""
+    """How fast a model has lately been, over `samples` answers; endpoints are averaged by use. And how long its answers
+    have been, once it has given any."""
 
     ttft_ms: float
     tokens_per_s: float
     samples: int
+    length: Length | None = None

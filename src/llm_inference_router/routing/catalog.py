@@ -5,12 +5,14 @@ baselines.
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from llm_inference_router.config.schema import Config
+from llm_inference_router.config.schema import SHIPPED_PREDICTOR, Config, Route
 from llm_inference_router.errors import ConfigError
 from llm_inference_router.learning.artefact import Named
 from llm_inference_router.learning.loading import Panel
+from llm_inference_router.routing.evidence import Evidence, evidence_of
+from llm_inference_router.routing.hull import Hull, hull_of
 from llm_inference_router.routing.policy import compile_policy
 from llm_inference_router.routing.rules import CompiledRule, compile_rule
 from llm_inference_router.signals.sense import Sense, shipped
@@ -27,6 +29,8 @@ class Choice(Struct, frozen=True):
     baseline: str
     sense: Sense  # what the route's requests are seen through
     panel: Panel  # what its models are expected to be worth
+    evidence: Evidence  # and what that rests on
+    hull: Hull | None = None  # where the first choice stays on it
     pinned: bool = False
 
 
@@ -51,7 +55,7 @@ def compile_catalog(
     """`predictors`: those of the files that routes name; the shipped one serves every other route.
 
     Raises ConfigError for what only compiling can find: unreadable hours or patterns, models that do not
-    exist.
+    exist, files that were not loaded.
     """
     problems: list[str] = []
     by_name = {model.name: model for model in models}
@@ -66,18 +70,17 @@ def compile_catalog(
         problems += [f'routes.{name}.models: there is no model "{model}"' for model in missing]
         if not route.models:
             problems.append(f"routes.{name}.models: a route needs at least one model")
+        if route.predictor not in (SHIPPED_PREDICTOR, *predictors):
+            problems.append(f"routes.{name}.predictor: {route.predictor} was not loaded")
     if problems:
         raise ConfigError(problems)
-    senses = {name: predictors.get(route.predictor) or shipped() for name, route in config.routes.items()}
     routes = {
-        name: Choice(
-            name=name,
-            models=(mine := tuple(by_name[model] for model in dict.fromkeys(route.models))),
-            policy=compile_policy(route.policy),
-            rules=tuple(rule for rule in rules if rule.routes is None or name in rule.routes),
-            baseline=strongest(mine).name,
-            sense=senses[name],
-            panel=panel(senses[name], mine),
+        name: _route(
+            name,
+            route,
+            tuple(by_name[model] for model in dict.fromkeys(route.models)),
+            tuple(rule for rule in rules if rule.routes is None or name in rule.routes),
+            shipped() if route.predictor == SHIPPED_PREDICTOR else predictors[route.predictor],
         )
         for name, route in config.routes.items()
     }
@@ -97,7 +100,11 @@ def strongest(models: Sequence[Model]) -> Model:
 
 def panel(sense: Sense, models: Sequence[Model]) -> Panel:
     """The models side by side."""
-    return sense.artefact.panel({model.name: named_of(model) for model in models})
+    return sense.artefact.panel(_named(models))
+
+
+def _named(models: Sequence[Model]) -> dict[str, Named]:
+    return {model.name: named_of(model) for model in models}
 
 
 def named_of(model: Model) -> Named:
@@ -105,8 +112,21 @@ def named_of(model: Model) -> Named:
     return Named(() if model.simulated else (model.upstream_model, model.name), model.tier)
 
 
+def _route(
+    name: str, config: Route, models: tuple[Model, ...], rules: tuple[CompiledRule, ...], sense: Sense
+) -> Choice:
+    policy = compile_policy(config.policy)
+    seen = panel(sense, models)
+    evidence = evidence_of(sense.artefact, _named(models), seen, None)
+    hull = None
+    if policy.kind == "cheapest_above_bar" and not evidence.owned:
+        hull = hull_of(models, seen, sense.lens)
+        evidence = structs.replace(evidence, beaten=hull.beaten(seen.names))
+    return Choice(name, models, policy, rules, strongest(models).name, sense, seen, evidence, hull)
+
+
 def _pin(model: Model) -> Choice:
     sense = shipped()
-    return Choice(
-        model.name, (model,), PolicyUsed("pinned"), (), model.name, sense, panel(sense, (model,)), pinned=True
-    )
+    policy, seen = PolicyUsed("pinned"), panel(sense, (model,))
+    evidence = evidence_of(sense.artefact, _named((model,)), seen, None, pinned=True)
+    return Choice(model.name, (model,), policy, (), model.name, sense, seen, evidence, pinned=True)

@@ -8,7 +8,7 @@ caller from a model: list the names a key may ask for, and only those can be pin
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from llm_inference_router.errors import Busy, NotFound, RouterError, Unservable, UpstreamUnavailable
 from llm_inference_router.routing import predict
@@ -84,13 +84,14 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     choice = resolve(snapshot.catalog, ask)
     rule = first_match(choice.rules, ask) if choice.rules else None
     narrowings = () if rule is None else (rule.narrowing,)
-    models, rejections = admissible(ask, choice.models, narrowings, snapshot.resting, windows=not choice.pinned)
+    resting, live = snapshot.resting, snapshot.live
+    models, rejections = admissible(ask, choice.models, narrowings, resting, windows=not choice.pinned, live=live)
     if not models and fits_nowhere(ask, choice.models):
-        models, rejections = beyond_windows(ask, choice.models, narrowings, snapshot.resting)
+        models, rejections = beyond_windows(ask, choice.models, narrowings, resting, live)
     if not models:
         raise _refusal(choice, rejections, snapshot)
     policy = _policy(choice, rule, ask)
-    candidates = _candidates(choice, models, ask, policy, snapshot.live)
+    candidates = _candidates(choice, models, ask, policy, live)
     chain = choose(policy, candidates, ask.signals.complexity.value)
     caller = ask.caller
     return Decision(
@@ -111,6 +112,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
         user=caller.user,
         session=caller.session,
         tags=caller.tags,
+        choices=ask.choices,
     )
 
 
@@ -146,12 +148,16 @@ def _candidates(
     if cost_weight is None or latency_weight is None:
         cost_weight, latency_weight = predict.DEFAULT_COST_WEIGHT, predict.DEFAULT_LATENCY_WEIGHT
     qualities = predict.qualities(choice.panel, choice.sense, ask.signals)
-    return tuple(
-        [
-            predict.estimate(model, ask, qualities[model.name], live.get(model.name), cost_weight, latency_weight)
-            for model in models
+    candidates = [
+        predict.estimate(model, ask, qualities[model.name], live.get(model.name), cost_weight, latency_weight)
+        for model in models
+    ]
+    # The hull is that of the models that could answer: one that is beaten by absent models is not beaten.
+    if choice.hull is not None and (beaten := choice.hull.beaten(tuple([model.name for model in models]))):
+        candidates = [
+            structs.replace(one, beaten_by=beaten[one.model]) if one.model in beaten else one for one in candidates
         ]
-    )
+    return tuple(candidates)
 
 
 def _reason(choice: Choice, rule: CompiledRule | None) -> str:

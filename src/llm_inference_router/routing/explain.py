@@ -4,12 +4,15 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
 from msgspec.structs import asdict
 
 from llm_inference_router.money import to_usd
 from llm_inference_router.routing.counterfactuals import counterfactuals
+from llm_inference_router.routing.evidence import worse_buy
+from llm_inference_router.routing.policy import choose
 from llm_inference_router.signals.complexity import BANDS, band_of
-from llm_inference_router.types import Candidate, Decision, PolicyUsed, Rejection, Signals
+from llm_inference_router.types import Candidate, Decision, PolicyUsed, Quantiles, Rejection, Signals
 
 _SHARE, _MS = 4, 1  # decimals: enough to tell candidates apart; the record itself keeps every digit
 
@@ -98,7 +101,11 @@ def _because(decision: Decision) -> str:
         case "cheapest_above_bar":
             best = max(one.quality.mean for one in decision.candidates)
             reaches = f"expected quality ({quality:.2f}) reaches {policy.bar:.2f} of the best one's ({best:.2f})"
-            return f"{name} is the cheapest whose {reaches}."
+            passed = _passed_over(decision)
+            if not passed:
+                return f"{name} is the cheapest whose {reaches}."
+            aside = "; ".join(f"{one.model} is not chosen first: {worse_buy(one.beaten_by)}" for one in passed)
+            return f"Of the models on the hull, {name} is the cheapest whose {reaches} ({aside})."
         case "complexity":
             return _banded(policy, decision)
         case "utility":
@@ -106,6 +113,16 @@ def _because(decision: Decision) -> str:
             return f"{name} is worth most ({chosen.utility:.3f}): {worth}."
         case "fixed":
             return f"{name} is the first of the route's list that may and can serve."
+
+
+def _passed_over(decision: Decision) -> list[Candidate]:
+    """Those that would have been chosen before this one, were they not off the hull."""
+    by_name = {one.model: one for one in decision.candidates}
+    if by_name[decision.chosen].beaten_by:
+        return []
+    plain = [structs.replace(one, beaten_by=()) for one in decision.candidates]
+    order = choose(decision.policy, plain, decision.signals.complexity.value)
+    return [by_name[name] for name in order[: order.index(decision.chosen)]]
 
 
 def _banded(policy: PolicyUsed, decision: Decision) -> str:
@@ -142,7 +159,7 @@ def _signals(signals: Signals) -> dict[str, Any]:
     complexity, task = signals.complexity, signals.task
     return {
         "prompt_tokens": signals.prompt_tokens,
-        "output_tokens": {"p50": signals.output_tokens.p50, "p90": signals.output_tokens.p90},
+        "output_tokens": _quantiles(signals.output_tokens),
         "complexity": {
             "value": round(complexity.value, _SHARE),
             "band": complexity.band,
@@ -159,6 +176,10 @@ def _signals(signals: Signals) -> dict[str, Any]:
     }
 
 
+def _quantiles(tokens: Quantiles) -> dict[str, int]:
+    return {"p50": tokens.p50, "p90": tokens.p90}
+
+
 def _candidate(one: Candidate) -> dict[str, Any]:
     return {
         "model": one.model,
@@ -167,10 +188,13 @@ def _candidate(one: Candidate) -> dict[str, Any]:
             "sd": round(one.quality.sd, _SHARE),
             "basis": one.quality.basis,
         },
+        "output_tokens": None if one.output_tokens is None else _quantiles(one.output_tokens),
+        "reasoning_tokens": _quantiles(one.reasoning_tokens),
         "cost_usd": to_usd(one.cost),
         "ttft_ms": round(one.ttft_ms, _MS),
         "total_ms": round(one.total_ms, _MS),
         "utility": round(one.utility, _SHARE),
+        "off_hull": worse_buy(one.beaten_by) if one.beaten_by else None,
     }
 
 

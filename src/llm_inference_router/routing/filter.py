@@ -12,13 +12,14 @@ from msgspec import Struct
 from llm_inference_router.config.constraint import excludes
 from llm_inference_router.config.schema import Constraint
 from llm_inference_router.money import to_usd
-from llm_inference_router.routing.ask import Ask
+from llm_inference_router.routing.ask import Ask, Live
 from llm_inference_router.routing.predict import expected_cost
 from llm_inference_router.types import Model, Rejection, RejectionReason
 
 # Prompt tokens are an estimate (each model has a tokenizer of its own), and a prompt that does not fit costs
 # a failed try: so the estimate counts a tenth more against the window.
 CONTEXT_MARGIN = 1.1
+NOTHING_MEASURED: Mapping[str, Live] = {}
 
 
 class Narrowing(Struct, frozen=True):
@@ -43,6 +44,7 @@ def admissible(
     resting: AbstractSet[str],
     *,
     windows: bool = True,
+    live: Mapping[str, Live] = NOTHING_MEASURED,
 ) -> tuple[list[Model], tuple[Rejection, ...]]:
     """The models that may and can serve, and a rejection for each other one, both in the order given.
 
@@ -62,7 +64,7 @@ def admissible(
             detail = f"about {padded} + {_room(ask, model)} tokens do not fit in {model.context}"
             rejection = Rejection(model.name, "context", detail)
         else:
-            rejection = _barred(ask, model, narrowings)
+            rejection = _barred(ask, model, narrowings, live)
             if rejection is None and model.name in resting:
                 rejection = Rejection(model.name, "unavailable", "its endpoints rest after failures")
         if rejection is None:
@@ -78,13 +80,13 @@ def _room(ask: Ask, model: Model) -> int:
     return output if model.max_output is None else min(output, model.max_output)
 
 
-def _barred(ask: Ask, model: Model, narrowings: Sequence[Narrowing]) -> Rejection | None:
+def _barred(ask: Ask, model: Model, narrowings: Sequence[Narrowing], live: Mapping[str, Live]) -> Rejection | None:
     for narrowing in narrowings:
         why = narrowing.excluded.get(model.name)
         if why is not None:
             return Rejection(model.name, narrowing.reason, f"{narrowing.label}: {why}")
     if ask.max_cost is not None:
-        cost = expected_cost(model, ask)
+        cost = expected_cost(model, ask, live.get(model.name))
         if cost > ask.max_cost:
             detail = f"expected ${to_usd(cost):.6f} is over the caller's ${to_usd(ask.max_cost):.6f}"
             return Rejection(model.name, "cost", detail)
@@ -98,13 +100,17 @@ def fits_nowhere(ask: Ask, models: Sequence[Model]) -> bool:
 
 
 def beyond_windows(
-    ask: Ask, models: Sequence[Model], narrowings: Sequence[Narrowing], resting: AbstractSet[str]
+    ask: Ask,
+    models: Sequence[Model],
+    narrowings: Sequence[Narrowing],
+    resting: AbstractSet[str],
+    live: Mapping[str, Live] = NOTHING_MEASURED,
 ) -> tuple[list[Model], tuple[Rejection, ...]]:
     """Who may try when the request `fits_nowhere` by our estimate: the widest of those that otherwise could.
 
     The upstream counts better than we do; when it agrees, its own error is what the client's library knows.
     """
-    able, rejections = admissible(ask, models, narrowings, resting, windows=False)
+    able, rejections = admissible(ask, models, narrowings, resting, windows=False, live=live)
     widest = max((model.context for model in able), default=0)
     narrow_ones = [model for model in able if model.context < widest]
     refused = {one.model: one for one in rejections}

@@ -43,7 +43,8 @@ def choose(policy: PolicyUsed, candidates: Sequence[Candidate], complexity: floa
 
 
 def _cheapest_above_bar(bar: float, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that reach the bar, by cost (of equals the fastest, then the best); then the rest, best first."""
+    """Those that reach the bar, by cost (of equals the fastest, then the best); then the rest, best first. The first
+    is one that is not beaten by others, if such a one reaches the bar."""
     threshold = bar * max([candidate.quality.mean for candidate in candidates])
     above = [candidate for candidate in candidates if candidate.quality.mean >= threshold]
     above.sort(key=_cheapest)
@@ -51,7 +52,18 @@ def _cheapest_above_bar(bar: float, candidates: Sequence[Candidate]) -> list[Can
         below = [candidate for candidate in candidates if candidate.quality.mean < threshold]
         below.sort(key=_best)
         above += below
-    return above
+        return _first_unbeaten(above, len(above) - len(below))
+    return _first_unbeaten(above, len(above))
+
+
+def _first_unbeaten(ordered: list[Candidate], reaching: int) -> list[Candidate]:
+    """The first that nothing beats goes to the front, the others keep their order. The bar comes before the hull: where
+    only beaten ones reach it (the first `reaching`), they stay as they are."""
+    if ordered[0].beaten_by:
+        for place in range(1, reaching):
+            if not ordered[place].beaten_by:
+                return [ordered[place], *ordered[:place], *ordered[place + 1 :]]
+    return ordered
 
 
 def _by_complexity(policy: PolicyUsed, candidates: Sequence[Candidate], complexity: float) -> tuple[str, ...]:

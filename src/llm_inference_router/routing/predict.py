@@ -1,15 +1,17 @@
 """What to expect of a model on a request: quality, cost, time, and the one number that weighs them.
 
 Quality is the product of the request's latent numbers and the model's (`learning.loading`). Cost is exact arithmetic
-on list prices and expected tokens. Time is a prior by tier and place until the model's own recent figures outweigh it.
+on list prices and expected tokens, the shared guess turned by how long the model's own answers have been
+(`learning.length`). Time is a prior by tier and place until the model's own recent figures outweigh it.
 """
 
 from llm_inference_router.config.schema import Utility
+from llm_inference_router.learning.length import expected
 from llm_inference_router.learning.loading import Panel
 from llm_inference_router.money import PICODOLLARS_PER_USD
 from llm_inference_router.routing.ask import Ask, Live
 from llm_inference_router.signals.sense import Sense
-from llm_inference_router.types import Candidate, Location, Model, Quality, Signals, Tier
+from llm_inference_router.types import NO_TOKENS, Candidate, Location, Model, Quality, Quantiles, Signals, Tier
 
 # Time to first token (ms, short prompt) and tokens a second, before anything is measured. Orders of magnitude
 # only: a small model on one local GPU begins at once, a large one there decodes slowly; cloud models add a
@@ -50,20 +52,33 @@ def qualities(panel: Panel, sense: Sense, signals: Signals) -> dict[str, Quality
     }
 
 
-def expected_output(model: Model, ask: Ask) -> int:
-    """Tokens of one answer: the median guess, never more than the caller or the model allows."""
-    output = ask.signals.output_tokens.p50
-    if ask.max_tokens is not None and ask.max_tokens < output:
-        output = ask.max_tokens
-    if model.max_output is not None and model.max_output < output:
-        output = model.max_output
-    return output
+def expected_tokens(model: Model, ask: Ask, live: Live | None = None) -> tuple[Quantiles, Quantiles]:
+    """Tokens of one answer, and how many of them are reasoning: the shared guess, turned by how long the model's own
+    answers have been. Never more than the caller or the model allows: both count reasoning as output."""
+    guess = ask.signals.output_tokens
+    limit = ask.max_tokens
+    if limit is None or (model.max_output is not None and model.max_output < limit):
+        limit = model.max_output
+    if live is None or live.length is None:
+        if limit is None or guess.p90 <= limit:
+            return guess, NO_TOKENS
+        return Quantiles(min(guess.p50, limit), limit), NO_TOKENS
+    return expected(live.length, guess, limit)
 
 
-def expected_cost(model: Model, ask: Ask) -> int:
+def expected_output(model: Model, ask: Ask, live: Live | None = None) -> int:
+    """The median of `expected_tokens`."""
+    return expected_tokens(model, ask, live)[0].p50
+
+
+def expected_cost(model: Model, ask: Ask, live: Live | None = None) -> int:
     """Picodollars for the prompt and every choice asked for; nothing is taken to be cached."""
+    return _cost(model, ask, expected_output(model, ask, live))
+
+
+def _cost(model: Model, ask: Ask, output: int) -> int:
     price = model.price
-    return price.input * ask.signals.prompt_tokens + price.output * expected_output(model, ask) * ask.choices
+    return price.input * ask.signals.prompt_tokens + price.output * output * ask.choices
 
 
 def expected_pace(model: Model, prompt_tokens: int, live: Live | None) -> tuple[float, float]:
@@ -92,8 +107,9 @@ def estimate(
     latency_weight: float = DEFAULT_LATENCY_WEIGHT,
 ) -> Candidate:
     """The model as a candidate."""
-    cost = expected_cost(model, ask)
+    output, reasoning = expected_tokens(model, ask, live)
+    cost = _cost(model, ask, output.p50)
     ttft_ms, per_token_ms = expected_pace(model, ask.signals.prompt_tokens, live)
-    total_ms = ttft_ms + per_token_ms * expected_output(model, ask)
+    total_ms = ttft_ms + per_token_ms * output.p50
     worth = utility(quality.mean, cost, total_ms, cost_weight, latency_weight)
-    return Candidate(model.name, quality, cost, ttft_ms, total_ms, worth)
+    return Candidate(model.name, quality, cost, ttft_ms, total_ms, worth, output, reasoning)

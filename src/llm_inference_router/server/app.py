@@ -1,19 +1,22 @@
 """The ASGI application: inference as raw functions, everything else through Starlette, and the life of both."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from llm_inference_router.config.schema import Config
 from llm_inference_router.effects import SystemClock
 from llm_inference_router.engine.observe import Observer
+from llm_inference_router.engine.recall import recall
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.watch import watch
+from llm_inference_router.routing.catalog import Catalog
 from llm_inference_router.server.auth import Keys
 from llm_inference_router.server.body import Receive
 from llm_inference_router.server.chat import ChatCompletions
 from llm_inference_router.server.pages import pages
 from llm_inference_router.server.reply import Send
+from llm_inference_router.signals.sense import Sense
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.telemetry.logs import Log
 from llm_inference_router.telemetry.metrics import Metrics
@@ -24,8 +27,10 @@ App: TypeAlias = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 class Router:
     """Mounts anywhere ASGI mounts. Opens its store and its sockets when the server starts, closes them when it ends."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, senses: Mapping[str, Sense] | None = None) -> None:
+        """`senses`: the predictors of the files that routes name, where they are loaded already."""
         self._config = config
+        self._senses = senses
         self._paths: dict[str, App] = {}
         self._rest: App | None = None
         self._runtime: Runtime | None = None
@@ -44,12 +49,19 @@ class Router:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1003})
 
+    @property
+    def catalog(self) -> Catalog:
+        """The configuration as it is served, once the router has started."""
+        assert self._runtime is not None, "the router must have started"
+        return self._runtime.catalog
+
     async def start(self) -> None:
-        """Raises StoreFault when the database cannot be opened."""
+        """Raises StoreFault when the database cannot be opened, ConfigError for a predictor that cannot be used."""
         clock = SystemClock()
         self._store = SqliteStore.open(self._config.store.url)
         observer = Observer(self.metrics, self.log, clock.now_ms)
-        runtime = self._runtime = Runtime(self._config, self._store, observer, clock)
+        runtime = self._runtime = Runtime(self._config, self._store, observer, clock, self._senses)
+        await recall(runtime, self._store.path)
         keys = Keys(self._config.server.keys)
         self._paths = {"/v1/chat/completions": ChatCompletions(runtime, keys)}
         self._rest = pages(runtime, keys, self._store, self.metrics)

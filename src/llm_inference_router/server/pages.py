@@ -19,6 +19,7 @@ from llm_inference_router.dialects.fault import render
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.errors import Internal, MethodNotAllowed, NotFound, RouterError
+from llm_inference_router.routing.evidence import shown
 from llm_inference_router.routing.explain import explain, why
 from llm_inference_router.server.auth import Grant, Keys
 from llm_inference_router.server.body import caller, read_body, wishes
@@ -59,7 +60,8 @@ class Pages:
         chat = parse(await read_body(request.receive, headers, self._runtime.config.server.max_body))
         runtime = self._runtime
         decision = judge(chat, caller(grant, headers, chat), wishes(headers), runtime.snapshot(), runtime.clock)
-        return _json(explain(decision) | {"why": why(decision)})
+        evidence = runtime.catalog.choices[decision.route].evidence
+        return _json(explain(decision) | {"evidence": shown(evidence), "why": why(decision)})
 
     async def livez(self, request: Request) -> Response:
         return _json({"status": "alive"})
