@@ -176,3 +176,21 @@ def test_the_folders_own_config_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(Path(config).parent)
     (record,) = records(run("hello", "--json"))
     assert record["rule"] == "hello"
+
+
+def test_what_the_qualities_rest_on_is_shown(config: str) -> None:
+    (record,) = records(run("a question", "-c", config, "--json", "--model", "strong"))
+    evidence = record["evidence"]
+    assert isinstance(evidence, dict)
+    assert evidence["models"] == [{"model": "large", "labels": 0, "otherwise": "tier"}]
+    shown = run("a question", "-c", config, "--model", "strong").stdout
+    assert "No labels of your own cover this route" in shown
+    assert "known from" in shown
+
+
+def test_a_predictor_that_cannot_be_read_is_refused(config: str) -> None:
+    file = Path(config)
+    file.write_text(CONFIG.replace("models: [large]}", "models: [large], predictor: gone.model}"), encoding="utf-8")
+    refused = run("a question", "-c", config)
+    assert refused.exit_code == route.BAD_CONFIG
+    assert f"routes.strong.predictor: {file.parent / 'gone.model'}: cannot be read" in refused.stderr

@@ -93,3 +93,20 @@ def test_an_endless_file_is_not_read_whole() -> None:
 def test_the_minimal_example_starts_once_its_key_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
     assert [model.name for model in load(EXAMPLES / "router.minimal.yaml").models] == ["small", "large"]
+
+
+def test_a_predictors_file_begins_at_the_configs_folder_and_need_not_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for written, read in (
+        ("mine.model", str(tmp_path / "mine.model")),
+        (str(elsewhere / "mine.model"), str(elsewhere / "mine.model")),
+        ("./default", str(tmp_path / "default")),
+        ("default", "default"),
+    ):
+        file = _file(tmp_path)
+        file.write_text(file.read_text().replace("[m]", f"[m], predictor: {written}"), encoding="utf-8")
+        assert load(file).routes["auto"].predictor == read

@@ -1,5 +1,6 @@
 """Predictor files that routes name: read once, refused with their place, and served."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from llm_inference_router.evaluation.lessons import teach
 from llm_inference_router.learning.artefact import Artefact, Named, encode
 from llm_inference_router.learning.lens import latent_size
 from llm_inference_router.signals.sense import shipped
-from tests.serving.router import serving
+from tests.serving.router import Router, serving
 
 TEXT = """
 models:
@@ -83,15 +84,24 @@ def test_a_file_that_cannot_serve_is_refused_everywhere(tmp_path: Path, content:
     assert fault in served.output
 
 
+def announced(router: Router) -> str:
+    """What it says once it listens: a moment after it answers for the first time."""
+    deadline = time.monotonic() + 30
+    while "route again: " not in router.log():
+        assert time.monotonic() < deadline, router.log()
+        time.sleep(0.01)
+    return router.log()
+
+
 def test_the_owners_labels_decide_and_lift_the_hull(tmp_path: Path) -> None:
     (tmp_path / "mine.model").write_bytes(encode(taught()))
     body = {"model": "auto", "messages": [{"role": "user", "content": "Prove that there are infinitely many primes."}]}
     with serving(tmp_path, Path(written(tmp_path)).read_text()) as router:
         mine = router.ask("/v1/route", body).json()
-        log = router.log()
+        log = announced(router)
     with serving(tmp_path, Path(written(tmp_path, "default")).read_text()) as router:
         shipped_one = router.ask("/v1/route", body).json()
-        told = router.log()
+        told = announced(router)
     assert mine["chosen"] == "small"
     assert mine["evidence"]["labels_from"] == "owner"
     assert mine["evidence"]["owner_labels"] == 1200

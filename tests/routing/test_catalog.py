@@ -5,6 +5,7 @@ import pytest
 from llm_inference_router.config import schema
 from llm_inference_router.errors import ConfigError
 from llm_inference_router.routing.catalog import compile_catalog, strongest
+from llm_inference_router.signals.sense import shipped
 from llm_inference_router.types import Price
 from tests.routing.build import model, snapshot
 
@@ -76,3 +77,11 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
         compile_catalog(config, (SMALL,))
     places = [problem.split(" ")[0].rstrip(":") for problem in error.value.problems]
     assert places == ["rules[1]", "routes.auto.models", "routes.empty.models"]
+
+
+def test_a_predictor_that_was_not_loaded_is_no_shipped_one() -> None:
+    config = schema.Config(models=(), routes={"auto": schema.Route(models=("small",), predictor="mine.model")})
+    with pytest.raises(ConfigError, match=r"routes\.auto\.predictor: mine\.model was not loaded"):
+        compile_catalog(config, (SMALL,))
+    catalog = compile_catalog(config, (SMALL,), {"mine.model": shipped()})
+    assert catalog.routes["auto"].sense is shipped()

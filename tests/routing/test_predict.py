@@ -4,8 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_inference_router.learning.length import Length
 from llm_inference_router.routing.ask import Ask, Live
-from llm_inference_router.routing.predict import PACE, estimate, expected_cost, expected_output, expected_pace
+from llm_inference_router.routing.predict import (
+    PACE,
+    estimate,
+    expected_cost,
+    expected_output,
+    expected_pace,
+    expected_tokens,
+)
 from llm_inference_router.types import Model, Price, Quality
 from tests.routing.build import ask, asks, model, models, signals
 
@@ -21,6 +29,35 @@ def test_the_answer_is_no_longer_than_the_caller_or_the_model_allows(
 ) -> None:
     one = model("m", max_output=max_output)
     assert expected_output(one, ask(measured=signals(output=200), max_tokens=max_tokens)) == expected
+
+
+def has_been(ratio: float, spread: float = 2.0, reasoning: float = 0.0) -> Live:
+    """A model all of whose answers have been `ratio` times as long as guessed."""
+    return Live(0.0, 0.0, 0, Length(ratio, ratio * spread, 0.0, reasoning, reasoning * spread, 100))
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "max_output", "expected", "thought"),
+    [(None, None, (800, 1_600), (200, 400)), (1_000, None, (800, 1_000), (200, 400)), (900, 50, (50, 50), (50, 50))],
+)
+def test_a_models_own_lengths_turn_the_guess_within_the_same_bounds(
+    max_tokens: int | None, max_output: int | None, expected: tuple[int, int], thought: tuple[int, int]
+) -> None:
+    one = model("m", max_output=max_output)
+    asked = ask(measured=signals(output=200), max_tokens=max_tokens)
+    output, reasoning = expected_tokens(one, asked, has_been(4.0, reasoning=1.0))
+    assert (output.p50, output.p90) == expected
+    assert (reasoning.p50, reasoning.p90) == thought
+    candidate = estimate(one, asked, GOOD, has_been(4.0, reasoning=1.0))
+    assert (candidate.output_tokens, candidate.reasoning_tokens) == (output, reasoning)
+
+
+def test_a_model_that_says_more_costs_more_and_takes_longer() -> None:
+    one, asked = model("m", price=Price(input=1, output=10)), ask(measured=signals(output=200, prompt_tokens=100))
+    plain, talkative = (estimate(one, asked, GOOD, live) for live in (None, has_been(4.0)))
+    assert (plain.cost, talkative.cost) == (100 + 200 * 10, 100 + 800 * 10)
+    assert talkative.total_ms > plain.total_ms
+    assert talkative.ttft_ms == plain.ttft_ms
 
 
 def test_cost_is_price_times_tokens_for_every_choice() -> None:

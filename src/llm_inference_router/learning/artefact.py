@@ -178,8 +178,8 @@ def load(path: Path, features: tuple[str, ...]) -> Artefact:
     """Raises ArtefactError, also for a file that cannot be read."""
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise ArtefactError(f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        raise ArtefactError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return decode(data, features, path.name)
 
 

@@ -99,12 +99,12 @@ class Lengths:
         self._known: Length | None = None
 
     def observe(self, guess: Quantiles, usage: Usage, finish_reason: str | None, choices: int = 1) -> None:
-        """One complete answer to a request that was guessed at `guess` tokens for each of its choices.
+        """One complete answer to a request that was guessed at `guess` tokens for each of its `choices` (one or more).
 
         A guess that a limit of tokens has cut is of no use as a measure, and nothing is learned. Estimated usage counts
         characters, so it tells no reasoning from the rest.
         """
-        if guess.p90 <= guess.p50:  # only a limit at or below the median makes both the same
+        if not 0 < guess.p50 < guess.p90:  # only a limit at or below the median makes both the same
             return
         cut = finish_reason in _CUT
         unit = guess.p50 * choices

@@ -50,30 +50,26 @@ def answers(path: Path, each: int, rows: int = _ROWS, within_s: float = 0.04) ->
     read.
     """
     until = time.monotonic() + within_s
-    found: list[Answered] = []
     with closing(open_reader(path)) as connection:
         try:
-            for one in _newest(connection, each, rows):
-                found.append(one)
-                if not len(found) % _PART and time.monotonic() > until:
-                    break
+            found = list(_newest(connection, each, rows, until))
         except sqlite3.Error as error:
             raise StoreFault(f"{path}: {error}") from error
     found.reverse()
     return found
 
 
-def _newest(connection: sqlite3.Connection, each: int, rows: int) -> Iterator[Answered]:
+def _newest(connection: sqlite3.Connection, each: int, rows: int, until: float) -> Iterator[Answered]:
     seen: Counter[str] = Counter()
-    for model, status, error, finish_reason, prompt, output, reasoning, source, text in connection.execute(
-        _QUERY, (rows,)
-    ):
-        if status != 200 or error is not None or output is None or seen[model] >= each:
-            continue
-        try:
-            decision = _decode(text)
-        except msgspec.DecodeError:
-            continue  # another version's record: it tells nothing about lengths, and is no trouble of the start
-        seen[model] += 1
-        usage = Usage(prompt, output, reasoning_tokens=reasoning, source=source)
-        yield Answered(model, decision.signals.output_tokens, usage, finish_reason, decision.choices)
+    for number, row in enumerate(connection.execute(_QUERY, (rows,)), start=1):
+        model, status, error, finish_reason, prompt, output, reasoning, source, text = row
+        if status == 200 and error is None and output is not None and seen[model] < each:
+            try:
+                decision = _decode(text)
+            except msgspec.DecodeError:
+                continue  # another version's record: it tells nothing about lengths, and is no trouble of the start
+            seen[model] += 1
+            usage = Usage(prompt, output, reasoning_tokens=reasoning, source=source)
+            yield Answered(model, decision.signals.output_tokens, usage, finish_reason, decision.choices)
+        if not number % _PART and time.monotonic() > until:
+            return
