@@ -147,8 +147,8 @@ def expected(length: Length, guess: Quantiles, limit: int | None) -> tuple[Quant
     if p90 < p50:
         p90 = p50
     if limit is not None and p90 > limit:
-        p50, p90 = p50 if p50 < limit else limit, limit
+        p50, p90 = min(limit, p50), limit
     if not length.reasoning_upper:
         return Quantiles(p50, p90), NO_TOKENS
     thought, most = int(unit * length.reasoning_middle + 0.5), int(unit * length.reasoning_upper + 0.5)
-    return Quantiles(p50, p90), Quantiles(thought if thought < p50 else p50, most if most < p90 else p90)
+    return Quantiles(p50, p90), Quantiles(min(p50, thought), min(p90, most))
