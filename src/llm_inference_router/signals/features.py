@@ -1,6 +1,5 @@
 """The features of complexity: what each one is, which part it belongs to, and which way it may push."""
 
-from collections.abc import Iterable
 from math import log1p
 from typing import Literal, TypeAlias
 
@@ -189,14 +188,6 @@ def features(window: str, reading: Reading, around: Surroundings) -> list[tuple[
             (_QUOTED_CODE, 1.0 if around.quoted_code else 0.0),
         )
     return found
-
-
-def vector(found: Iterable[tuple[int, float]]) -> list[float]:
-    """All `FEATURES` in their order, from those that are not 0."""
-    values = [0.0] * len(FEATURES)
-    for index, value in found:
-        values[index] = value
-    return values
 
 
 def _words(reading: Reading) -> tuple[float, float]:
