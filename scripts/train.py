@@ -15,7 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 
 from llm_inference_router.learning.artefact import SHIPPED, Artefact, ArtefactError, load
 from llm_inference_router.signals.features import NAMES
@@ -24,8 +26,23 @@ from llm_inference_router.training.train import PROMPTS
 TABLES = ("weights", "bias")
 
 
+class Carded(Struct, frozen=True, tag_field="file", tag="llm-router predictor"):
+    """What is read of an artefact here."""
+
+    card: Mapping[str, Any]
+
+
 class Wrong(Exception):
     """The files are not there, or are others than the card's."""
+
+
+def card_of(path: Path) -> Mapping[str, Any]:
+    """Of any format: a file that this version cannot serve any more is what a new one is made from. Raises ArtefactError
+    where it is no predictor."""
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Carded).card
+    except (OSError, msgspec.DecodeError) as error:
+        raise ArtefactError(f"{path}: is not a predictor made by `llm-router train`: {error}") from error
 
 
 def sources(card: Mapping[str, Any]) -> dict[str, str]:
@@ -103,7 +120,7 @@ def main() -> int:
     parser.add_argument("--predictor", type=Path, default=SHIPPED, metavar="FILE", help="instead of the shipped one")
     asked = parser.parse_args()
     try:
-        card = load(asked.predictor, NAMES).card
+        card = card_of(asked.predictor)
         hashes = sources(card)
         paths = found(asked.folder, hashes)
         changed = others(paths, hashes)

@@ -45,7 +45,7 @@ def test_half_a_file_is_refused() -> None:
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        (lambda: structs.replace(GOOD, format=2), "has format 2"),
+        (lambda: structs.replace(GOOD, format=3), "has format 3"),
         (lambda: structs.replace(GOOD, weights=GOOD.weights[:-4]), "do not have the size"),
         (lambda: structs.replace(GOOD, weights=GOOD.weights[:-4] + np.float32("nan").tobytes()), "no number"),
         (lambda: structs.replace(GOOD, scale=structs.replace(GOOD.scale, low=(0.0,))), "does not have 5 parts"),

@@ -21,7 +21,7 @@ from llm_inference_router.learning.lens import DIRECTIONS, FIRST_KIND, PARTS, Le
 from llm_inference_router.learning.loading import Calibration, Labelled, Line, Own, Panel, prior, standing
 from llm_inference_router.types import TIERS, Tier
 
-FORMAT = 1
+FORMAT = 2
 CALIBRATION = "calibration"  # the source that `llm-router calibrate` adds
 SHIPPED = Path(__file__).with_name("data") / "predictor.msgpack"
 
@@ -57,7 +57,7 @@ class Artefact(Struct, frozen=True, tag_field="file", tag="llm-router predictor"
     @property
     def version(self) -> str:
         """Tells lenses apart: records of one version can be replayed with the same, and no other."""
-        digest = sha256(repr((self.format, self.features, self.embedding, self.kinds)).encode())
+        digest = sha256(repr((self.format, self.features, self.embedding, self.kinds, self.scale)).encode())
         digest.update(self.weights)
         digest.update(self.bias)
         return digest.hexdigest()[:12]
@@ -138,7 +138,7 @@ def _damages(artefact: Artefact) -> Iterator[str]:
     scale, line = artefact.scale, artefact.line
     if not len(scale.low) == len(scale.high) == len(PARTS):
         yield f"its scale does not have {len(PARTS)} parts"
-    elif not _finite(scale.middle, scale.steepness, *scale.low, *scale.high, *scale.plain):
+    elif not _finite(scale.middle, scale.steepness, *scale.low, *scale.high, *scale.plain, *scale.ease):
         yield "its scale holds what is no number"
     elif any(low == high for low, high in zip(scale.low, scale.high, strict=True)):
         yield "a part of its scale has no width"

@@ -44,19 +44,22 @@ Direction: TypeAlias = NDArray[np.float32] | NDArray[np.int32]
 
 
 def latent_size(kinds: int) -> int:
-    """Numbers of a request's latent vector: hardness, slope, ability tasks, directions, kinds."""
-    return 2 + len(ABILITY_TASKS) + DIRECTIONS + kinds
+    """Numbers of a request's latent vector: hardness, gain, ease, ability tasks, directions, kinds."""
+    return 3 + len(ABILITY_TASKS) + DIRECTIONS + kinds
 
 
 class Scale(Struct, frozen=True):
     """value = 1 / (1 + exp(-(middle + steepness x difficulty))); a part is 0 at `low` and 1 at `high`.
-    `plain`: intercept and slope from the log odds of a value to the hardness that such requests have for models."""
+    `plain`: intercept and slope from the log odds of a value to the hardness that such requests have for models.
+    `ease`: the log odds of a value below which requests are easier than any benchmark's, by how many log odds of a good
+    answer for each of the value, and the most of it."""
 
     middle: float
     steepness: float
     low: tuple[float, ...]
     high: tuple[float, ...]
     plain: tuple[float, float] = (0.0, 1.0)
+    ease: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class Sight(Struct, frozen=True, gc=False):
@@ -72,7 +75,7 @@ class Sight(Struct, frozen=True, gc=False):
 class Lens:
     """`weights` of shape (rows, hand features + dims), `bias` (rows,). Stateless between requests."""
 
-    __slots__ = ("_bias", "_ends", "_hand", "_kinds", "_middle", "_plain", "_steepness", "_weights", "version")
+    __slots__ = ("_bias", "_ease", "_ends", "_hand", "_kinds", "_middle", "_plain", "_steepness", "_weights", "version")
 
     def __init__(
         self, weights: NDArray[np.float64], bias: NDArray[np.float64], hand: int, scale: Scale, version: str
@@ -83,6 +86,7 @@ class Lens:
         self._hand = hand
         self._middle, self._steepness = scale.middle, scale.steepness
         self._plain = scale.plain
+        self._ease = scale.ease
         self._ends = tuple((low, high - low) for low, high in zip(scale.low, scale.high, strict=True))
         self.version = version
 
@@ -123,19 +127,26 @@ class Lens:
                 tasks = [share * rest for share in tasks]
                 tasks[_AGENT] = floor
         kinds = shares(rows[FIRST_KIND:])
+        odds = _within(self._middle + self._steepness * difficulty, 30.0)
         latent = rows[_PARTS:FIRST_DIRECTION]
+        latent.append(self._easier(odds))
         latent += [tasks[index - FIRST_TASK] for index in _OF_ABILITY]
         latent += rows[FIRST_DIRECTION:FIRST_TASK]
         latent += kinds
-        value = 1.0 / (1.0 + exp(-_within(self._middle + self._steepness * difficulty, 30.0)))
+        value = 1.0 / (1.0 + exp(-odds))
         parts = [_share((row - low) / span) for row, (low, span) in zip(rows[:_PARTS], self._ends, strict=True)]
         return Sight(rounded((value,))[0], tuple(rounded(parts)), tuple(rounded(tasks)), tuple(rounded(latent)))
 
     def plain(self, value: float) -> tuple[float, ...]:
         """The latent numbers of a request of which nothing but the value of its complexity is known."""
         value = min(0.999, max(0.001, value))
-        hardness = self._plain[0] + self._plain[1] * log(value / (1.0 - value))
-        return (hardness, *[0.0] * (latent_size(self._kinds) - 2), 1.0)
+        odds = log(value / (1.0 - value))
+        hardness = self._plain[0] + self._plain[1] * odds
+        return (hardness, 0.0, self._easier(odds), *[0.0] * (latent_size(self._kinds) - 4), 1.0)
+
+    def _easier(self, odds: float) -> float:
+        edge, steepness, most = self._ease
+        return min(most, steepness * (edge - odds)) if odds < edge else 0.0
 
 
 def shares(scores: Sequence[float]) -> list[float]:

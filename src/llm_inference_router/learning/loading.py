@@ -36,7 +36,7 @@ class Loading(Struct, frozen=True):
 class Own(Struct, frozen=True, omit_defaults=True):
     """What a model's own labels add to the line, in logits: everywhere, along the directions, and by kind. `sd` is what
     is left to doubt where they hold; `labels` is how many there are; `line` is what they change of the line itself
-    (along hardness, gain and the ability tasks), empty for nothing."""
+    (along hardness, gain, ease and the ability tasks), empty for nothing."""
 
     offset: float
     directions: tuple[float, ...]
@@ -56,7 +56,8 @@ class Labelled(Struct, frozen=True):
 class Line(Struct, frozen=True):
     """What all models share. Ability in logits, on the scale of `learning.abilities`.
 
-    z = offset + slope x ability - hardness + (ability - middle) x gain + by_task x share x (task's - general ability)
+    z = offset + slope x ability - hardness + (ability - middle) x gain + ease
+        + by_task x share x (task's - general ability)
     """
 
     offset: float
@@ -94,7 +95,7 @@ def standing(line: Line, names: Sequence[str], tier: Tier | None) -> Standing:
 def prior(line: Line, known: Standing, kinds: int) -> Loading:
     """The loading of a model without labels."""
     general = known.general
-    weights = [-1.0, general - line.middle]
+    weights = [-1.0, general - line.middle, 1.0]
     weights += [line.by_task * (task - general) for task in known.tasks]
     weights += [0.0] * (latent_size(kinds) - len(weights))
     if kinds:
