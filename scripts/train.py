@@ -37,7 +37,7 @@ class Wrong(Exception):
 
 
 def card_of(path: Path) -> Mapping[str, Any]:
-    """Of any format: a file that this version cannot serve any more is what a new one is made from. Raises ArtefactError
+    """Of any format: what this version cannot serve any more, a new one may be made from. Raises ArtefactError
     where it is no predictor."""
     try:
         return msgspec.msgpack.decode(path.read_bytes(), type=Carded).card

@@ -168,6 +168,15 @@ def test_the_same_ask_and_snapshot_give_the_same_decision(situation: tuple[Ask, 
     assert first == second or (str(first) == str(second) and type(first) is type(second))
 
 
+def test_a_rule_that_forbids_the_widest_model_lets_no_narrower_one_try_what_fits_nowhere() -> None:
+    listed = (model("wide", location="cloud", context=8192), model("narrow", location="local", context=1000))
+    asked = ask(measured=signals(prompt_tokens=7440, output=9))
+    assert decide(asked, snapshot(listed)).chain == ("wide",)
+    rule = schema.Rule(name="local", use=schema.Constraint(location="local"))
+    with pytest.raises(Unservable, match="narrow: its window of 1000 is not the widest"):
+        decide(asked, snapshot(listed, rules=(rule,)))
+
+
 @given(situation=situations(), more=constraints())
 def test_a_rule_never_adds_a_candidate(situation: tuple[Ask, Snapshot], more: schema.Constraint) -> None:
     asked, known = situation

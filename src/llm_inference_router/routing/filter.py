@@ -106,12 +106,13 @@ def beyond_windows(
     resting: AbstractSet[str],
     live: Mapping[str, Live] = NOTHING_MEASURED,
 ) -> tuple[list[Model], tuple[Rejection, ...]]:
-    """Who may try when the request `fits_nowhere` by our estimate: the widest of those that otherwise could.
+    """Who may try when the request `fits_nowhere` by our estimate: the widest of the capable models, if it may serve.
 
-    The upstream counts better than we do; when it agrees, its own error is what the client's library knows.
+    The upstream counts better than we do; when it agrees, its own error is what the client's library knows. A constraint
+    that forbids the widest does not let a narrower one try: a constraint only ever narrows.
     """
     able, rejections = admissible(ask, models, narrowings, resting, windows=False, live=live)
-    widest = max((model.context for model in able), default=0)
+    widest = max((model.context for model in models if ask.signals.needs <= model.capabilities), default=0)
     narrow_ones = [model for model in able if model.context < widest]
     refused = {one.model: one for one in rejections}
     refused |= {

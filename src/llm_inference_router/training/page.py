@@ -19,6 +19,8 @@ _LIMITS = """## Limits
 - Scores are of English prompts almost without exception; other languages rest on the embedding and the written prompts.
 - A model without labels of its own is placed by its name or tier. How strictly your traffic is judged is not known
   before there are labels of it, so read such predictions as an order, not as probabilities.
+- Below complexity 0.35 a model without labels of its own is credited with up to 2 more log odds. That is judgement:
+  the sources hold next to no such requests.
 - Labels are of the models and versions that the sources name; providers change what stands behind a name.
 - The figures show these files. A prompt that shares 60 characters with one that is scored was not learned from, but
   questions of one benchmark are alike in more than their words.

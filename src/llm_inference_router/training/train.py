@@ -45,7 +45,7 @@ LEVEL_TOP: float = 3.6
 LEVEL_SLOPE: Mapping[Tier, float] = {"small": 5.0, "medium": 4.2, "large": 3.6}
 TIER_ABILITY: Mapping[Tier, tuple[float, float]] = {"small": (-1.0, 0.45), "medium": (-0.2, 0.6), "large": (0.7, 0.7)}
 # Benchmarks hold next to nothing that people find light, so models by name or tier would be expected to fail at it as
-# often as at the easiest examination questions. Where the light band begins, a request is easier than its hardness says,
+# often as at the easiest examination questions. Where the light band begins, one is easier than its hardness says,
 # by judgement; what labels say of a model goes before. It costs a left-out source .003 of APGR.
 EASE_STEEPNESS, EASE_MOST = 4.0, 2.0
 _SD_FLOOR = 0.05  # of a feature: rarer ones would count for too much
