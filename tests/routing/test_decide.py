@@ -173,7 +173,7 @@ def test_a_rule_that_forbids_the_widest_model_lets_no_narrower_one_try_what_fits
     asked = ask(measured=signals(prompt_tokens=7440, output=9))
     assert decide(asked, snapshot(listed)).chain == ("wide",)
     rule = schema.Rule(name="local", use=schema.Constraint(location="local"))
-    with pytest.raises(Unservable, match="narrow: its window of 1000 is not the widest"):
+    with pytest.raises(Unservable, match="its window of 1000 is not the widest"):
         decide(asked, snapshot(listed, rules=(rule,)))
 
 

@@ -108,8 +108,8 @@ def beyond_windows(
 ) -> tuple[list[Model], tuple[Rejection, ...]]:
     """Who may try when the request `fits_nowhere` by our estimate: the widest of the capable models, if it may serve.
 
-    The upstream counts better than we do; when it agrees, its own error is what the client's library knows. A constraint
-    that forbids the widest does not let a narrower one try: a constraint only ever narrows.
+    The upstream counts better than we do; when it agrees, its own error is what the client's library knows. A
+    constraint that forbids the widest does not let a narrower one try: it only ever narrows.
     """
     able, rejections = admissible(ask, models, narrowings, resting, windows=False, live=live)
     widest = max((model.context for model in models if ask.signals.needs <= model.capabilities), default=0)
