@@ -81,3 +81,22 @@ def test_a_try_from_before_it_opened_is_no_news() -> None:
     assert not breaker.permits(11.0), "the probe still runs"
     breaker.succeeded(probe)
     assert breaker.permits(11.0)
+
+
+def test_an_endpoint_that_often_fails_is_taken_away_where_it_can_be_spared() -> None:
+    for spare, opened in ((True, True), (False, False)):
+        breaker = Breaker(failures=3, window=30, rest=10)
+        for at in range(3):
+            breaker.succeeded(breaker.begin())
+            breaker.failed(breaker.begin(), float(at), spare)
+        assert (breaker.state(2.0) == "open") is opened
+
+
+@given(st.integers(3, 20))
+def test_rare_failures_take_nothing_away(successes: int) -> None:
+    breaker = Breaker(failures=5, window=30, rest=10)
+    for at in range(200):
+        for _ in range(successes):
+            breaker.succeeded(breaker.begin())
+        breaker.failed(breaker.begin(), at / 100, spare=True)
+        assert breaker.state(at / 100) == "closed"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,7 +62,7 @@ def run(chain: list[Model], faults: list[Fault], attempts: int = 3, retries: int
         if isinstance(command, Give):
             return tries, command
         if isinstance(command, Wait):
-            command = machine.waited()
+            command = machine.waited(0.0)
             continue
         tries.append(command)
         fault = faults[min(len(tries) - 1, len(faults) - 1)]
@@ -139,7 +140,12 @@ def test_a_short_rate_limit_is_waited_for_and_a_long_one_is_not() -> None:
     machine = plan([model("a"), model("b")])
     first = machine.start()
     assert isinstance(first, Try)
-    assert machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=0.5), first.endpoint, 0.0) == Wait(0.5)
+    command = machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=2.0), first.endpoint, 0.0)
+    assert isinstance(command, Wait)
+    assert 2.0 <= command.seconds <= 2.2  # those who were told the same do not come back at the same moment
+    again = machine.waited(2.2)
+    assert isinstance(again, Try)
+    assert again.endpoint == first.endpoint
     machine = plan([model("a"), model("b")])
     first = machine.start()
     assert isinstance(first, Try)
@@ -166,3 +172,54 @@ def test_no_free_endpoint_is_said_as_such() -> None:
         deadline=10.0,
     )
     assert machine.start() == Give(None)
+
+
+def test_a_server_error_that_names_a_moment_is_waited_for() -> None:
+    machine = plan([model("a"), model("b")])
+    first = machine.start()
+    assert isinstance(first, Try)
+    told = Fault("status", "x", status=503, retry_after_s=1.0)
+    assert isinstance(machine.failed(told, first.endpoint, 0.0), Wait)
+
+
+@pytest.mark.parametrize(
+    "fault", [fault for fault in KINDS if fault.status == 500 or fault.kind in ("reset", "connect")]
+)
+def test_another_endpoint_of_the_model_is_tried_before_another_model(fault: Fault) -> None:
+    tries, _ = run([model("a", endpoints=2), model("b")], [fault])
+    assert [one.endpoint.id for one in tries[:3]] == ["a@0", "a@1", "b@0"]
+
+
+def test_a_rate_limited_endpoint_is_not_waited_for_while_another_is_free() -> None:
+    machine = plan([model("a", endpoints=2)])
+    first = machine.start()
+    assert isinstance(first, Try)
+    command = machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=1.0), first.endpoint, 0.0)
+    assert isinstance(command, Try)
+    assert command.endpoint.id == "a@1"
+
+
+@given(
+    chain=chains,
+    faults=st.lists(st.sampled_from(KINDS), min_size=1, max_size=30),
+    took=st.lists(st.floats(0, 3), min_size=1, max_size=30),
+    deadline=st.floats(0.1, 10),
+)
+def test_nothing_is_waited_for_or_tried_beyond_the_deadline(
+    chain: list[Model], faults: list[Fault], took: list[float], deadline: float
+) -> None:
+    machine = Plan(chain, attempts=4, choose=first_free, spend=lambda: True, random=lambda: 1.0, deadline=deadline)
+    now, command, step = 0.0, machine.start(), 0
+    while not isinstance(command, Give):
+        assert now < deadline
+        if isinstance(command, Wait):
+            assert now + command.seconds < deadline
+            now += command.seconds
+            command = machine.waited(now)
+            continue
+        assert command.model in chain
+        assert command.endpoint in command.model.endpoints
+        now += took[step % len(took)]
+        command = machine.failed(faults[step % len(faults)], command.endpoint, now)
+        step += 1
+    assert step <= 4 * len(chain)

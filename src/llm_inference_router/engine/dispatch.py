@@ -58,7 +58,7 @@ class Dispatch:
         while not isinstance(command, Give):
             if isinstance(command, Wait):
                 await asyncio.sleep(command.seconds + _LATE_S)
-                command = plan.waited()
+                command = plan.waited(self._now())
                 continue
             fault = await self._try(command.model, command.endpoint)
             if fault is None:

@@ -13,16 +13,17 @@ _BLAMELESS = frozenset({"rate_limited", "auth", "cancelled"})
 
 
 class EndpointState:
-    __slots__ = ("breaker", "limited", "outstanding", "rests_until")
+    __slots__ = ("breaker", "drained", "limited", "outstanding", "rests_until")
 
     def __init__(self, breaker: Breaker | None) -> None:
         self.breaker = breaker
         self.outstanding = 0
         self.rests_until = 0.0
         self.limited = False  # its last rest was asked for by its upstream
+        self.drained = False  # by its owner: what runs on it ends, and nothing new is sent
 
     def permits(self, now: float) -> bool:
-        return now >= self.rests_until and (self.breaker is None or self.breaker.permits(now))
+        return not self.drained and now >= self.rests_until and (self.breaker is None or self.breaker.permits(now))
 
     def rests_for(self, now: float) -> float:
         rest = max(0.0, self.rests_until - now)
@@ -32,10 +33,22 @@ class EndpointState:
 class Endpoints:
     """All endpoints of a configuration. Times are monotonic seconds."""
 
-    def __init__(self, models: Sequence[Model], breakers: Mapping[str, Breaker | None]) -> None:
+    def __init__(
+        self, models: Sequence[Model], breakers: Mapping[str, Breaker | None], before: "Endpoints | None" = None
+    ) -> None:
+        """What `before` knows of an endpoint that is the same still holds."""
         self._models = models
-        self._states = {
-            endpoint.id: EndpointState(breakers[endpoint.id]) for model in models for endpoint in model.endpoints
+        known = before.known if before is not None else {}
+        self.known: dict[Endpoint, EndpointState] = {
+            endpoint: known.get(endpoint) or EndpointState(breakers[endpoint.id])
+            for model in models
+            for endpoint in model.endpoints
+        }
+        self._states = {endpoint.id: state for endpoint, state in self.known.items()}
+        self._siblings = {
+            one.id: tuple(self._states[other.id] for other in model.endpoints if other is not one)
+            for model in models
+            for one in model.endpoints
         }
 
     def choose(
@@ -59,11 +72,14 @@ class Endpoints:
     def ended(self, endpoint: Endpoint, turn: int, fault: Fault | None, now: float) -> None:
         state = self._states[endpoint.id]
         state.outstanding -= 1
-        state.limited = False
+        if now >= state.rests_until:
+            state.limited = False
         if fault is not None and fault.kind == "rate_limited":
             rest = _RATE_LIMIT_REST_S if fault.retry_after_s is None else fault.retry_after_s
             state.rests_until = now + min(rest, _LONGEST_REST_S)
             state.limited = True
+        elif fault is not None and fault.status >= 500 and fault.retry_after_s is not None:
+            state.rests_until = now + min(fault.retry_after_s, _LONGEST_REST_S)
         elif fault is not None and fault.kind == "auth":
             state.rests_until = now + _AUTH_REST_S
         if state.breaker is None:
@@ -73,7 +89,15 @@ class Endpoints:
         elif fault.kind in _BLAMELESS:
             state.breaker.abandoned(turn)
         else:
-            state.breaker.failed(turn, now)
+            spare = any(other.permits(now) for other in self._siblings[endpoint.id])
+            state.breaker.failed(turn, now, spare)
+
+    def drain(self, id: str, drained: bool) -> None:  # noqa: A002 - the endpoint's own name
+        """Raises KeyError for an id that no endpoint has."""
+        self._states[id].drained = drained
+
+    def drained(self) -> tuple[str, ...]:
+        return tuple(id for id, state in self._states.items() if state.drained)
 
     def probed(self, endpoint: Endpoint, healthy: bool, now: float) -> None:
         """The verdict of an active health probe."""

@@ -1,13 +1,15 @@
 """A circuit breaker for one endpoint: a state machine with time passed in.
 
     closed    -- failures in a row, within the window, reach the limit -->  open
+    closed    -- where another endpoint can take over: that many among three times as many tries -->  open
     open      -- the rest is over -->                            half_open
     half_open -- the one probe succeeds -->                      closed
     half_open -- the probe fails -->                             open
     half_open -- the probe is given up (a client left) -->       half_open, and the next request probes
 
 Failures count in a row: at a thousand requests a second, five failures in thirty seconds are one in six thousand, and
-no reason to take an endpoint away. A try that began before the breaker last opened is no news when it ends: its result
+no reason to take an endpoint away. One that fails every second request never fails often in a row, and costs a retry
+each time: it is taken away where it can be spared. A try that began before the breaker last opened is no news when it ends: its result
 is ignored.
 """
 
@@ -15,6 +17,7 @@ from collections import deque
 from typing import Literal, TypeAlias
 
 State: TypeAlias = Literal["closed", "half_open", "open"]
+_SUCCESSES_TO_A_FAILURE = 2
 
 
 class Breaker:
@@ -24,7 +27,8 @@ class Breaker:
         self._limit = failures
         self._window = window
         self._rest = rest
-        self._failed_at: deque[float] = deque(maxlen=failures)
+        self._failures: deque[tuple[float, int]] = deque(maxlen=failures)  # when, and after how many successes
+        self._successes = 0
         self._open_until = 0.0
         self._is_open = False
         self._probing = False
@@ -50,17 +54,23 @@ class Breaker:
     def succeeded(self, turn: int) -> None:
         if turn != self._turn:
             return
-        self._is_open = self._probing = False
-        self._failed_at.clear()
+        self._successes += 1
+        if self._is_open:
+            self._is_open = self._probing = False
+            self._failures.clear()
 
-    def failed(self, turn: int, now: float) -> None:
+    def failed(self, turn: int, now: float, spare: bool = False) -> None:
+        """`spare`: another endpoint can do its work."""
         if turn != self._turn:
             return
         if self._is_open:
             self.trip(now)
             return
-        self._failed_at.append(now)
-        if len(self._failed_at) == self._limit and now - self._failed_at[0] <= self._window:
+        self._failures.append((now, self._successes))
+        since, before = self._failures[0]
+        between = self._successes - before
+        often = len(self._failures) == self._limit and now - since <= self._window
+        if often and between <= (_SUCCESSES_TO_A_FAILURE * self._limit if spare else 0):
             self.trip(now)
 
     def abandoned(self, turn: int) -> None:
@@ -78,4 +88,4 @@ class Breaker:
         self._turn += 1
         self._probing = False
         self._open_until = now + self._rest
-        self._failed_at.clear()
+        self._failures.clear()

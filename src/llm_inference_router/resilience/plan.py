@@ -5,13 +5,17 @@
     nothing answered (connect, dns,  -> another endpoint of the model, then the next model;
       tls, silence)                     never the same endpoint again
     reset, malformed, truncated      -> one fresh try of the same model, then the next model
-    rate_limited                     -> Wait if the upstream asks for a moment only, else the next model
-    status 5xx, auth                 -> the next model
+    429, and 5xx with Retry-After    -> another endpoint of the model; else Wait if the upstream asks for a moment only;
+                                        else the next model
+    status 5xx                       -> another endpoint of the model, then the next model
+    auth                             -> the next model
     context too long                 -> the next model with a larger window
     no model left                    -> the models that failed with 5xx or a reset again, after a pause, within
                                         `attempts` and the retry budget; then Give the last fault
+    the deadline has passed          -> Give
 
-After the first content byte nothing is tried again: `began` closes the plan.
+So what a fault says of its endpoint comes first, then `attempts`, then the chain. After the first content byte nothing
+is tried again: `began` closes the plan.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +26,8 @@ from msgspec import Struct
 from llm_inference_router.resilience.retry import pause
 from llm_inference_router.types import Endpoint, Fault, Model
 
-_SHORT_WAIT_S = 1.0
+_SHORT_WAIT_S = 3.0  # what a caller is kept waiting for, rather than given another model's answer or an error
+_SPREAD = 0.1  # of a wait that was asked for: many were told the same, and must not come back at the same moment
 _SILENT = frozenset({"connect", "dns", "tls", "timeout.connect", "timeout.first_token", "timeout.total"})
 _FRESH = frozenset({"reset", "malformed", "truncated"})
 
@@ -69,11 +74,13 @@ class Plan:
         self._at = 0
         self._tries: dict[str, int] = {}
         self._silent: frozenset[str] = frozenset()
+        self._failed: frozenset[str] = frozenset()  # and may answer next time
         self._again: list[Model] = []
         self._rounds = 0
         self._last: Fault | None = None
         self._tried: Model | None = None
         self._pending: Model | None = None
+        self._now = 0.0
         self._over = False
 
     def start(self) -> Command:
@@ -82,37 +89,53 @@ class Plan:
     def failed(self, fault: Fault, endpoint: Endpoint, now: float) -> Command:
         """The try on `endpoint` ended with `fault` before any content."""
         self._last = fault
+        self._now = now
         model = self._tried
-        if model is None or self._over or fault.final:
+        if model is None or self._over or fault.final or now >= self.deadline:
             return self._give()
         if fault.kind in _SILENT:
             self._silent |= {endpoint.id}
             return self._retry(model) or self._forward()
         if fault.code == "context_length_exceeded":
             return self._forward(larger_than=model.context)
-        if fault.kind == "rate_limited":
-            return self._rate_limited(model, fault, now)
-        if fault.kind in _FRESH and self._tries[model.name] == 1:
-            fresh = self._retry(model)
-            if fresh is not None:
-                return fresh
-        if fault.kind in _FRESH or fault.status >= 500:
-            self._again.append(model)
+        self._failed |= {endpoint.id}
+        if fault.kind == "rate_limited" or fault.status >= 500:
+            return self._refused(model, fault)
+        if fault.kind in _FRESH:
+            return self._broken(model)
         return self._forward()
 
-    def waited(self) -> Command:
+    def waited(self, now: float) -> Command:
         """The pause of the last Wait is over."""
+        self._now = now
         model, self._pending = self._pending, None
-        return (self._retry(model) if model else None) or self._forward()
+        if model is None or now >= self.deadline:
+            return self._give()
+        return self._retry(model) or self._forward()
 
     def began(self) -> None:
         self._over = True
 
-    def _rate_limited(self, model: Model, fault: Fault, now: float) -> Command:
-        wait = fault.retry_after_s
-        if wait is not None and wait <= _SHORT_WAIT_S and now + wait < self.deadline and self._left(model):
-            self._pending = model
-            return Wait(wait)
+    def _refused(self, model: Model, fault: Fault) -> Command:
+        """The endpoint answered that it will not: another one may, or it in a moment."""
+        elsewhere = self._retry(model, self._silent | self._failed)
+        if elsewhere is not None:
+            return elsewhere
+        if fault.retry_after_s is not None and fault.retry_after_s <= _SHORT_WAIT_S and self._left(model):
+            seconds = fault.retry_after_s * (1.0 + _SPREAD * self._random())
+            if self._now + seconds < self.deadline:
+                self._pending = model
+                return Wait(seconds)
+        if fault.status >= 500:
+            self._again.append(model)
+        return self._forward()
+
+    def _broken(self, model: Model) -> Command:
+        if self._tries[model.name] == 1:
+            fresh = self._retry(model, self._silent | self._failed) or self._retry(model)
+            if fresh is not None:
+                return fresh
+        self._again.append(model)
         return self._forward()
 
     def _forward(self, larger_than: int = 0) -> Command:
@@ -133,25 +156,31 @@ class Plan:
         """Every model has failed once: those whose trouble may pass are tried again."""
         while self._again:
             model = self._again.pop(0)
-            if self._left(model):
-                self._rounds += 1
-                self._pending = model
-                return Wait(pause(self._rounds, self._random()))
+            if not self._left(model):
+                continue
+            self._rounds += 1
+            seconds = pause(self._rounds, self._random())
+            if self._now + seconds >= self.deadline:
+                break
+            self._pending = model
+            return Wait(seconds)
         return self._give()
 
     def _left(self, model: Model) -> bool:
         return self._tries.get(model.name, 0) < self._attempts
 
-    def _retry(self, model: Model) -> Try | None:
+    def _retry(self, model: Model, excluded: frozenset[str] | None = None) -> Try | None:
         """The same model once more: on an endpoint that is not silent, within `attempts` and the budget."""
-        if not self._left(model) or self._choose(model, self._silent) is None or not self._spend():
+        endpoint = self._choose(model, self._silent if excluded is None else excluded) if self._left(model) else None
+        if endpoint is None or not self._spend():
             return None
-        return self._try(model)
+        return self._take(model, endpoint)
 
     def _try(self, model: Model) -> Try | None:
         endpoint = self._choose(model, self._silent)
-        if endpoint is None:
-            return None
+        return None if endpoint is None else self._take(model, endpoint)
+
+    def _take(self, model: Model, endpoint: Endpoint) -> Try:
         self._tried = model
         self._tries[model.name] = self._tries.get(model.name, 0) + 1
         return Try(model, endpoint)

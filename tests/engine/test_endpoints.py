@@ -1,0 +1,156 @@
+"""What is known of endpoints, and what it does for a model of which one endpoint is ill. Time is counted, not slept."""
+
+import random
+
+import pytest
+
+from llm_inference_router.engine.endpoints import Endpoints
+from llm_inference_router.resilience.breaker import Breaker
+from llm_inference_router.resilience.plan import Give, Plan, Try, Wait
+from llm_inference_router.resilience.retry import RetryBudget
+from llm_inference_router.types import Endpoint, Fault, Message, Model, Price
+
+ILL = Fault("status", "x", status=500)
+
+
+def model(endpoints: int, name: str = "m") -> Model:
+    return Model(
+        name=name,
+        backend="openai_compatible",
+        upstream_model=name,
+        endpoints=tuple(Endpoint(f"{name}@{i}", f"http://{name}-{i}") for i in range(endpoints)),
+        tier="small",
+        location="local",
+        region="",
+        context=8192,
+        max_output=None,
+        price=Price(),
+        capabilities=frozenset(),
+    )
+
+
+def breakers(*models: Model) -> dict[str, Breaker | None]:
+    return {e.id: Breaker(failures=5, window=30, rest=10) for one in models for e in one.endpoints}
+
+
+class World:
+    """One request after another through plans, breakers and one retry budget; an answer takes `took` seconds."""
+
+    def __init__(self, one: Model, seed: int) -> None:
+        self.model = one
+        self.endpoints = Endpoints((one,), breakers(one))
+        self.random = random.Random(seed)
+        self.budget = RetryBudget(0.2)
+        self.now = 0.0
+        self.tries: dict[str, int] = {e.id: 0 for e in one.endpoints}
+
+    def ask(self, failing: dict[str, float]) -> bool:
+        """Whether a request is answered; `failing`: how often each endpoint fails."""
+        self.budget.earn()
+        words = (Message("user", str(self.random.random())),)
+        plan = Plan(
+            [self.model],
+            attempts=3,
+            choose=lambda one, excluded: self.endpoints.choose(one, excluded, words, self.now),
+            spend=self.budget.spend,
+            random=self.random.random,
+            deadline=self.now + 60,
+        )
+        command = plan.start()
+        while True:
+            if isinstance(command, Give):
+                return False
+            if isinstance(command, Wait):
+                self.now += command.seconds
+                command = plan.waited(self.now)
+                continue
+            assert isinstance(command, Try)
+            id = command.endpoint.id  # noqa: A001
+            self.tries[id] += 1
+            turn = self.endpoints.began(command.endpoint)
+            self.now += 0.001
+            fault = ILL if self.random.random() < failing.get(id, 0.0) else None
+            self.endpoints.ended(command.endpoint, turn, fault, self.now)
+            if fault is None:
+                return True
+            command = plan.failed(fault, command.endpoint, self.now)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1, 1.0], ids=lambda gap: f"{gap:g} s between requests")
+@pytest.mark.parametrize("seed", range(3))
+def test_with_one_of_two_endpoints_flapping_nearly_all_is_served_and_the_load_hardly_grows(
+    seed: int, gap: float
+) -> None:
+    world, requests, served = World(model(2), seed), 5000, 0
+    for _ in range(requests):
+        served += world.ask({"m@0": 0.5})
+        world.now += gap
+    assert served / requests >= 0.995
+    assert sum(world.tries.values()) / requests <= 1.2
+
+
+def test_an_endpoint_that_is_well_again_gets_its_share_within_seconds() -> None:
+    world = World(model(2), 1)
+    for _ in range(500):
+        world.ask({"m@0": 1.0})
+    before = world.tries["m@0"]
+    world.now += 10.0
+    for _ in range(100):
+        assert world.ask({})
+    assert world.tries["m@0"] - before >= 30
+
+
+def test_of_endpoints_that_are_all_ill_alike_one_is_kept() -> None:
+    """Half of the requests fail everywhere: an answer from a bad endpoint beats none from resting ones."""
+    world = World(model(3), 1)
+    for _ in range(60):
+        world.ask({"m@0": 0.4, "m@1": 0.4, "m@2": 0.4})
+    assert "m" not in world.endpoints.resting(world.now)
+
+
+def test_an_upstream_that_asks_for_time_is_given_it() -> None:
+    one = model(1)
+    endpoints = Endpoints((one,), breakers(one))
+    [only] = one.endpoints
+    for status, limited in ((503, False), (429, True)):
+        kind = "rate_limited" if limited else "status"
+        fault = Fault(kind, "x", status=status, retry_after_s=2.0)  # type: ignore[arg-type]
+        endpoints.ended(only, endpoints.began(only), fault, now=float(status))
+        assert endpoints.resting(status + 1.9) == {"m"}
+        assert endpoints.limited({"m"}) == ({"m"} if limited else set())
+        assert endpoints.rests_for({"m"}, status + 0.5) == pytest.approx(1.5)
+        assert not endpoints.resting(status + 2.0)
+
+
+def test_a_drained_endpoint_ends_what_it_runs_and_gets_nothing_new() -> None:
+    one = model(2)
+    endpoints = Endpoints((one,), breakers(one))
+    turn = endpoints.began(one.endpoints[0])
+    endpoints.drain("m@0", True)
+    for i in range(20):
+        assert endpoints.choose(one, frozenset(), (Message("user", str(i)),), 0.0) == one.endpoints[1]
+    assert (endpoints.drained(), endpoints.running()) == (("m@0",), {"m": 1})
+    endpoints.ended(one.endpoints[0], turn, None, 1.0)
+    assert endpoints.running() == {"m": 0}
+    endpoints.drain("m@0", False)
+    assert endpoints.drained() == ()
+    with pytest.raises(KeyError):
+        endpoints.drain("nobody", True)
+
+
+def test_what_is_known_of_an_endpoint_survives_a_new_configuration_and_that_of_a_changed_one_does_not() -> None:
+    kept, gone = model(1, "kept"), model(1, "gone")
+    before = Endpoints((kept, gone), breakers(kept, gone))
+    running = before.began(kept.endpoints[0])
+    for _ in range(5):
+        before.ended(gone.endpoints[0], before.began(gone.endpoints[0]), ILL, 1.0)
+    before.ended(kept.endpoints[0], before.began(kept.endpoints[0]), Fault("auth", "x", status=401), 1.0)
+    moved = model(1, "gone")
+    moved = Model(
+        **{f: getattr(moved, f) for f in moved.__struct_fields__} | {"endpoints": (Endpoint("gone@0", "http://x"),)}
+    )
+    after = Endpoints((kept, moved), breakers(kept, moved), before)
+    assert after.resting(2.0) == {"kept"}
+    assert after.running() == {"kept": 1, "gone": 0}
+    before.ended(kept.endpoints[0], running, None, 2.0)
+    assert after.running() == {"kept": 0, "gone": 0}
