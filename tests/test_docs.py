@@ -381,7 +381,7 @@ def test_every_header_is_documented_and_every_documented_one_exists() -> None:
 
 def test_every_path_is_documented_and_every_documented_one_exists() -> None:
     source = "\n".join((SOURCE / "server" / name).read_text() for name in ("app.py", "pages.py"))
-    code = {path.replace(":path}", "}") for path in re.findall(r'(?:Route\(|_paths = \{)"(/[^"]*)"', source)}
+    code = {path.replace(":path}", "}") for path in re.findall(r'(?:Route\(|paths = \{)"(/[^"]*)"', source)}
     assert {row[0].split()[1] for row in rows(section(HTTP, "Paths")) if row[0] != "method and path"} == code
 
 

@@ -1,16 +1,18 @@
 """`llm-router serve`: load, refuse what cannot be served, listen, announce."""
 
+import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from msgspec import structs
 
 from llm_inference_router.config.available import not_available
-from llm_inference_router.config.load import load
+from llm_inference_router.config.load import inspect
 from llm_inference_router.config.schema import Config
+from llm_inference_router.effects import SystemClock
 from llm_inference_router.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,14 +34,22 @@ def command(path: str, host: str | None, port: int | None, workers: int | None) 
       llm-router serve                        router.yaml of this folder
       llm-router serve -c prod.yaml --port 80
     """
-    config = _config(path, host, port, workers)
-    # Imported after the configuration is known to be good: a typo is answered in a fifth of the time.
-    from llm_inference_router.engine.predictors import predictors
-    from llm_inference_router.server.app import Router
-    from llm_inference_router.server.listen import bind, serve
-
+    given = {key: value for key, value in (("host", host), ("port", port), ("workers", workers)) if value is not None}
     try:
-        router = Router(config, predictors(config))
+        config = _config(path, given)
+        # Imported after the configuration is known to be good: a typo is answered in a fifth of the time.
+        from llm_inference_router.engine.predictors import predictors
+        from llm_inference_router.server.app import Router
+        from llm_inference_router.server.listen import bind, serve
+        from llm_inference_router.server.reload import Loaded, Source
+        from llm_inference_router.telemetry.logs import Warnings
+
+        def read() -> Loaded:
+            again = _config(path, given)
+            return Loaded(again, predictors(again))
+
+        router = Router(config, predictors(config), Source(Path(path), read))
+        logging.getLogger("llm_inference_router").addHandler(Warnings(router.log, SystemClock().now_ms))
     except ConfigError as error:
         _refuse(error.problems)
     settings = config.server
@@ -52,19 +62,19 @@ def command(path: str, host: str | None, port: int | None, workers: int | None) 
         sys.exit(1)
 
 
-def _config(path: str, host: str | None, port: int | None, workers: int | None) -> Config:
-    try:
-        config = load(path)
-    except ConfigError as error:
-        _refuse(error.problems)
-    given = {"host": host, "port": port, "workers": workers}
-    server = structs.replace(config.server, **{k: v for k, v in given.items() if v is not None})
-    config = structs.replace(config, server=server)
-    problems = not_available(config)
+def _config(path: str, given: dict[str, Any]) -> Config:
+    """The file's configuration with what the command line says. Raises ConfigError with every problem there is."""
+    found = inspect(path)
+    problems = [*found.problems, *found.unset]
+    if found.config is None:
+        raise ConfigError(problems)
+    config = structs.replace(found.config, server=structs.replace(found.config.server, **given))
+    problems += not_available(config)
+    host = given.get("host")
     if host is not None and not config.server.keys and host not in ("127.0.0.1", "localhost", "::1"):
         problems.append(f"--host {host}: without server.keys the router listens on loopback only")
     if problems:
-        _refuse(problems)
+        raise ConfigError(problems)
     return config
 
 

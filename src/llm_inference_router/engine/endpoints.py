@@ -97,7 +97,7 @@ class Endpoints:
         self._states[id].drained = drained
 
     def drained(self) -> tuple[str, ...]:
-        return tuple(id for id, state in self._states.items() if state.drained)
+        return tuple(name for name, state in self._states.items() if state.drained)
 
     def probed(self, endpoint: Endpoint, healthy: bool, now: float) -> None:
         """The verdict of an active health probe."""

@@ -13,11 +13,14 @@ _UNTIMED = Live(0.0, 0.0, 0)
 
 
 class LiveFigures:
-    """Of these models alone."""
+    """Of these models alone; `before` is what was known of them under an earlier configuration."""
 
-    def __init__(self, models: Iterable[str]) -> None:
-        self._paces: dict[str, Live] = {}
-        self._lengths = {name: Lengths() for name in models}
+    def __init__(self, models: Iterable[str], before: "LiveFigures | None" = None) -> None:
+        names = tuple(models)
+        paces = before._paces if before is not None else {}
+        lengths: Mapping[str, Lengths] = before._lengths if before is not None else {}
+        self._paces: dict[str, Live] = {name: paces[name] for name in names if name in paces}
+        self._lengths: dict[str, Lengths] = {name: lengths.get(name) or Lengths() for name in names}
 
     def observe(self, model: str, ttft_ms: float, total_ms: float, output_tokens: int) -> None:
         """The pace of one streamed answer: a whole one does not tell its first token's time from the rest."""

@@ -34,8 +34,9 @@ _SNAPSHOT_S = 0.5  # how old the live figures and resting models of a decision m
 class Runtime:
     """Owns the catalog, the state of endpoints, the transports and the current snapshot. Made inside the event loop.
 
-    `senses`: the predictors of the files that routes name, where they are loaded already. Raises ConfigError for a file
-    that cannot be used.
+    `senses`: the predictors of the files that routes name, where they are loaded already. `before`: the runtime that
+    this one takes over from; what it knows of endpoints, paces, lengths and spent retries still holds. Raises
+    ConfigError for a file that cannot be used.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Runtime:
         observer: Observer,
         clock: Clock,
         senses: Mapping[str, Sense] | None = None,
+        before: "Runtime | None" = None,
     ) -> None:
         self.config = config
         self.store = store
@@ -54,10 +56,11 @@ class Runtime:
         settings = {m.name: m for m in config.models}
         self.catalog = compile_catalog(config, models, predictors(config) if senses is None else senses)
         self.backends: Mapping[str, Backend] = {m.name: backend(m.backend) for m in models}
-        self.endpoints = Endpoints(models, {e.id: _breaker(settings[m.name]) for m in models for e in m.endpoints})
-        self.live = LiveFigures(self.catalog.models)
+        breakers = {e.id: _breaker(settings[m.name]) for m in models for e in m.endpoints}
+        self.endpoints: Endpoints = Endpoints(models, breakers, before.endpoints if before else None)
+        self.live: LiveFigures = LiveFigures(self.catalog.models, before.live if before else None)
         self.random = random.Random()
-        self._budgets = {name: RetryBudget(route.retry.budget) for name, route in config.routes.items()}
+        self._budgets = _budgets(config, before)
         self._pinned_budget = RetryBudget(_PINNED.budget)
         http = HttpTransport(_credentials(config, self.backends))
         simulated = SimulatedTransport()
@@ -121,6 +124,18 @@ class Runtime:
             await asyncio.wait(self._tasks, timeout=_CLOSE_S)
         for transport in self._transports:
             await transport.close()
+
+
+def _budgets(config: Config, before: Runtime | None) -> dict[str, RetryBudget]:
+    """A route whose share has not changed keeps what it has left."""
+    return {
+        name: before._budgets[name]
+        if before is not None
+        and name in before._budgets
+        and before.config.routes[name].retry.budget == route.retry.budget
+        else RetryBudget(route.retry.budget)
+        for name, route in config.routes.items()
+    }
 
 
 def _breaker(model: ModelConfig) -> Breaker | None:

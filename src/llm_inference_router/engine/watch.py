@@ -1,7 +1,9 @@
 """What the engine does by the clock: asks local servers how they are, flushes metrics and log, prunes old records."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -18,6 +20,7 @@ from llm_inference_router.types import Endpoint, Model
 _FLUSH_S = 0.2
 _PRUNE_S = 3600.0
 _PROBE_TIMEOUT_S = 5.0
+_AGAIN_S = 1.0
 _ANSWER_BYTES = 4 * 1024 * 1024
 
 
@@ -69,11 +72,7 @@ async def probe(runtime: Runtime, one: Probe) -> bool:
 
 async def _keep_probing(runtime: Runtime, one: Probe) -> None:
     while True:
-        try:
-            healthy = await probe(runtime, one)
-        except Exception as error:  # noqa: BLE001 - a mistake in one probe must not end the others, nor the log
-            runtime.observer.crashed(error)
-            healthy = False
+        healthy = await probe(runtime, one)
         runtime.endpoints.probed(one.endpoint, healthy, runtime.clock.monotonic())
         await asyncio.sleep(one.every * (0.9 + 0.2 * runtime.random.random()))
 
@@ -94,10 +93,23 @@ async def _keep_pruning(runtime: Runtime, store: SqliteStore) -> None:
             runtime.observer.crashed(error)
 
 
+async def kept_up(observer: Observer, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Work without an end, until it is cancelled: a mistake in it is told, and it begins again."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - what keeps log, probes and records going must not die unseen
+            observer.crashed(error)
+        else:
+            return
+        await asyncio.sleep(_AGAIN_S)
+
+
 async def watch(runtime: Runtime, store: SqliteStore) -> None:
     """Runs until it is cancelled."""
+    observer = runtime.observer
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_keep_flushing(runtime.observer))
-        tasks.create_task(_keep_pruning(runtime, store))
+        tasks.create_task(kept_up(observer, lambda: _keep_flushing(observer)))
+        tasks.create_task(kept_up(observer, lambda: _keep_pruning(runtime, store)))
         for one in probes(runtime.config, dict(runtime.catalog.models)):
-            tasks.create_task(_keep_probing(runtime, one))
+            tasks.create_task(kept_up(observer, partial(_keep_probing, runtime, one)))

@@ -9,8 +9,8 @@
 
 Failures count in a row: at a thousand requests a second, five failures in thirty seconds are one in six thousand, and
 no reason to take an endpoint away. One that fails every second request never fails often in a row, and costs a retry
-each time: it is taken away where it can be spared. A try that began before the breaker last opened is no news when it ends: its result
-is ignored.
+each time: it is taken away where it can be spared. A try that began before the breaker last opened is no news when it
+ends: its result is ignored.
 """
 
 from collections import deque

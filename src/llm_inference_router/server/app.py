@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from llm_inference_router.config.schema import Config
 from llm_inference_router.effects import SystemClock
 from llm_inference_router.engine.observe import Observer
 from llm_inference_router.engine.recall import recall
 from llm_inference_router.engine.runtime import Runtime
-from llm_inference_router.engine.watch import watch
+from llm_inference_router.engine.watch import kept_up, watch
 from llm_inference_router.routing.catalog import Catalog
 from llm_inference_router.server.auth import Keys
 from llm_inference_router.server.body import Receive
 from llm_inference_router.server.chat import ChatCompletions
 from llm_inference_router.server.pages import pages
+from llm_inference_router.server.reload import Loaded, Reloads, Source
 from llm_inference_router.server.reply import Send
 from llm_inference_router.signals.sense import Sense
 from llm_inference_router.store.sqlite import SqliteStore
@@ -22,28 +25,40 @@ from llm_inference_router.telemetry.logs import Log
 from llm_inference_router.telemetry.metrics import Metrics
 
 App: TypeAlias = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+_LOOK_S = 0.1  # how often an old configuration is looked at, whether its last request has ended
+
+
+class _Served(Struct, frozen=True):
+    """One configuration at work. A request stays with the one it began with."""
+
+    runtime: Runtime
+    chat: ChatCompletions
+    paths: Mapping[str, App]
+    rest: App
+    watch: asyncio.Task[None]
 
 
 class Router:
     """Mounts anywhere ASGI mounts. Opens its store and its sockets when the server starts, closes them when it ends."""
 
-    def __init__(self, config: Config, senses: Mapping[str, Sense] | None = None) -> None:
-        """`senses`: the predictors of the files that routes name, where they are loaded already."""
+    def __init__(self, config: Config, senses: Mapping[str, Sense] | None = None, source: Source | None = None) -> None:
+        """`senses`: the predictors of the files that routes name, where they are loaded already. `source`: where a
+        changed configuration is read from; without one the configuration stays as it is."""
         self._config = config
         self._senses = senses
-        self._paths: dict[str, App] = {}
-        self._rest: App | None = None
-        self._runtime: Runtime | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._source = source
+        self._clock = SystemClock()
+        self._served: _Served | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
         self.log = Log(config.telemetry.log)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            app = self._paths.get(scope["path"]) if scope["method"] == "POST" else None
-            app = app or self._rest
-            assert app is not None, "the lifespan must have started"
-            await app(scope, receive, send)
+            served = self._served
+            assert served is not None, "the lifespan must have started"
+            app = served.paths.get(scope["path"]) if scope["method"] == "POST" else None
+            await (app or served.rest)(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
@@ -52,29 +67,60 @@ class Router:
     @property
     def catalog(self) -> Catalog:
         """The configuration as it is served, once the router has started."""
-        assert self._runtime is not None, "the router must have started"
-        return self._runtime.catalog
+        assert self._served is not None, "the router must have started"
+        return self._served.runtime.catalog
+
+    @property
+    def reloads(self) -> Reloads:
+        """Once the router has started."""
+        return self._reloads
 
     async def start(self) -> None:
         """Raises StoreFault when the database cannot be opened, ConfigError for a predictor that cannot be used."""
-        clock = SystemClock()
         self._store = SqliteStore.open(self._config.store.url)
-        observer = Observer(self.metrics, self.log, clock.now_ms)
-        runtime = self._runtime = Runtime(self._config, self._store, observer, clock, self._senses)
+        self._observer = Observer(self.metrics, self.log, self._clock.now_ms)
+        self._reloads = Reloads(self._source, self._current, self._swap, self.metrics, self.log, self._clock.now_ms)
+        runtime = Runtime(self._config, self._store, self._observer, self._clock, self._senses)
         await recall(runtime, self._store.path)
-        keys = Keys(self._config.server.keys)
-        self._paths = {"/v1/chat/completions": ChatCompletions(runtime, keys)}
-        self._rest = pages(runtime, keys, self._store, self.metrics)
-        self._watch = asyncio.get_running_loop().create_task(watch(runtime, self._store))
+        self._served = self._serve(runtime, None)
+        self._spawn(kept_up(self._observer, self._reloads.watch))
 
     async def stop(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
-        if self._runtime is not None:
-            await self._runtime.close()
-            await self._store.close()
-            self._runtime.observer.flush()
+        served = self._served
+        if served is None:
+            return
+        for task in (*self._tasks, served.watch):
+            task.cancel()
+        await asyncio.wait([*self._tasks, served.watch])
+        await served.runtime.close()
+        await self._store.close()
+        self._observer.flush()
+
+    def _current(self) -> Config:
+        assert self._served is not None, "the router must have started"
+        return self._served.runtime.config
+
+    def _swap(self, loaded: Loaded) -> None:
+        """Raises ConfigError where the new one cannot be served; then nothing has changed."""
+        old = self._served
+        assert old is not None, "the router must have started"
+        runtime = Runtime(loaded.config, self._store, self._observer, self._clock, loaded.senses, old.runtime)
+        self._served = self._serve(runtime, old.chat)
+        old.watch.cancel()
+        self._spawn(_retire(old, self._served.chat))
+
+    def _serve(self, runtime: Runtime, before: ChatCompletions | None) -> _Served:
+        keys = Keys(runtime.config.server.keys)
+        chat = ChatCompletions(runtime, keys, before)
+        rest = pages(runtime, keys, self._store, self.metrics, self._reloads)
+        task = asyncio.get_running_loop().create_task(watch(runtime, self._store))
+        paths = {"/v1/chat/completions": chat}
+        return _Served(runtime, chat, paths, rest, task)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -87,3 +133,11 @@ class Router:
         await receive()
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _retire(old: _Served, successor: ChatCompletions) -> None:
+    """Closes the sockets of an old configuration when its last request has ended."""
+    while old.chat.running:  # noqa: ASYNC110 - the hot path must not pay for an event
+        await asyncio.sleep(_LOOK_S)
+    successor.before = None
+    await old.runtime.close()

@@ -20,10 +20,18 @@ Leaving: TypeAlias = set[Callable[[], None]]
 
 
 class ChatCompletions:
-    def __init__(self, runtime: Runtime, keys: Keys) -> None:
+    """`before` served an earlier configuration, as long as requests of it run: they count towards the limit."""
+
+    def __init__(self, runtime: Runtime, keys: Keys, before: "ChatCompletions | None" = None) -> None:
         self._runtime = runtime
         self._keys = keys
         self._running = 0
+        self.before = before
+
+    @property
+    def running(self) -> int:
+        """Requests of this configuration and of those before it."""
+        return self._running + (self.before.running if self.before is not None else 0)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         offer: Offer = scope.get("extensions", {}).get(EXTENSION, {})
@@ -32,7 +40,7 @@ class ChatCompletions:
         exchange = _Exchange(self._runtime, reply, headers)
         self._running += 1
         try:
-            if self._running > self._runtime.config.server.max_requests:
+            if self.running > self._runtime.config.server.max_requests:
                 raise Busy("too many requests are running (server.max_requests)", retry_after_s=1)
             await exchange.run(self._keys, receive, offer.get("leaving"))
         except RouterError as error:

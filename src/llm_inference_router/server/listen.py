@@ -69,8 +69,13 @@ def serve(router: Router, settings: Server, listener: socket.socket, ready: Call
 
 
 async def _run(server: _Server, listener: socket.socket, router: Router, ready: Callable[[], None]) -> None:
+    def hang_up() -> None:
+        if server.started:
+            router.reloads.soon("signal")
+
     task = asyncio.create_task(sweep(server.server_state.connections, router.metrics.closed))
     announce = asyncio.create_task(_announce(server, ready))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
     try:
         await server.serve(sockets=[listener])
     finally:

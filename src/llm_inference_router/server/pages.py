@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, TypeAlias, cast
 
+import msgspec
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -18,12 +19,13 @@ from llm_inference_router.dialects.chat import parse
 from llm_inference_router.dialects.fault import render
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.runtime import Runtime
-from llm_inference_router.errors import Internal, MethodNotAllowed, NotFound, RouterError
+from llm_inference_router.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RouterError
 from llm_inference_router.routing.evidence import shown
 from llm_inference_router.routing.explain import explain, why
 from llm_inference_router.server.auth import Grant, Keys
 from llm_inference_router.server.body import caller, read_body, wishes
 from llm_inference_router.server.dashboard import dashboard
+from llm_inference_router.server.reload import Reloads
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.telemetry.metrics import Metrics
 
@@ -33,13 +35,17 @@ _BREAKER = {"closed": 0, "half_open": 1, "open": 2}
 _STARTED = 1_700_000_000  # `created` of a model: the API wants one, and a configured model has none
 
 
+class _Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    drained: bool
+
+
 class Pages:
-    def __init__(self, runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics) -> None:
+    def __init__(self, runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics, reloads: Reloads) -> None:
         self._runtime = runtime
         self._keys = keys
         self._store = store
         self._metrics = metrics
-        self._spilled_told = 0
+        self._reloads = reloads
 
     async def models(self, request: Request) -> Response:
         grant = self._grant(request, "inference")
@@ -71,6 +77,9 @@ class Pages:
         now = self._runtime.clock.monotonic()
         resting = sorted(self._runtime.endpoints.resting(now))
         troubles = [f"model {name} has no endpoint that answers" for name in resting]
+        troubles += [f"endpoint {name} is drained" for name in self._runtime.endpoints.drained()]
+        if self._reloads.trouble:
+            troubles.append(self._reloads.trouble)
         if self._store.degraded:
             troubles.append(self._store.degraded)
         status = "degraded" if troubles else "ready"
@@ -81,13 +90,36 @@ class Pages:
     async def metrics(self, request: Request) -> Response:
         self._grant(request, "admin")
         self._runtime.observer.flush()
-        self._metrics.spilled.inc(self._store.spilled - self._spilled_told)
-        self._spilled_told = self._store.spilled
+        self._metrics.count_spilled(self._store.spilled)
         for endpoint, state in self._runtime.endpoints.states(self._runtime.clock.monotonic()):
             self._metrics.breaker_state.labels(endpoint).set(_BREAKER[state])
         for model, running in self._runtime.endpoints.running().items():
             self._metrics.inflight.labels(model).set(running)
         return Response(self._metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    async def reload(self, request: Request) -> Response:
+        """POST /admin/reload: 200 when the configuration was read again and is served, 422 with its problems."""
+        self._grant(request, "admin")
+        result = await self._reloads.reload("request")
+        if result.problems:
+            return _json({"status": "refused", "problems": result.problems}, 422)
+        return _json({"status": "reloaded", "needs_restart": result.restart})
+
+    async def endpoint(self, request: Request) -> Response:
+        """POST /admin/endpoints/{id}: `{"drained": true}` sends nothing new to it; what runs on it ends."""
+        self._grant(request, "admin")
+        name = request.path_params["name"]
+        try:
+            wish = msgspec.json.decode(await request.body(), type=_Drain)
+        except msgspec.DecodeError as error:
+            raise InvalidRequest('the body must be {"drained": true} or {"drained": false}', param="drained") from error
+        try:
+            self._runtime.endpoints.drain(name, wish.drained)
+        except KeyError as error:
+            known = ", ".join(one for one, _ in self._runtime.endpoints.states(0.0))
+            raise NotFound(f"there is no endpoint {name!r}; there are {known}", code="unknown_endpoint") from error
+        self._runtime.forget_snapshot()
+        return _json({"endpoint": name, "drained": wish.drained})
 
     async def dashboard(self, request: Request) -> Response:
         self._grant(request, "admin")
@@ -120,8 +152,8 @@ class Pages:
         }
 
 
-def pages(runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics) -> Any:
-    page = Pages(runtime, keys, store, metrics)
+def pages(runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics, reloads: Reloads) -> Any:
+    page = Pages(runtime, keys, store, metrics, reloads)
     routes = [
         Route("/", _guarded(page.home, runtime)),
         Route("/v1/models", _guarded(page.models, runtime)),
@@ -130,6 +162,8 @@ def pages(runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics) ->
         Route("/livez", page.livez),
         Route("/readyz", page.readyz),
         Route("/metrics", _guarded(page.metrics, runtime)),
+        Route("/admin/reload", _guarded(page.reload, runtime), methods=["POST"]),
+        Route("/admin/endpoints/{name:path}", _guarded(page.endpoint, runtime), methods=["POST"]),
         Route("/dashboard", _guarded(page.dashboard, runtime)),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
@@ -167,5 +201,5 @@ def _error(error: RouterError) -> Response:
     return Response(body, status, shown)
 
 
-def _json(body: Any) -> Response:
-    return Response(orjson.dumps(body), media_type="application/json")
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, media_type="application/json")

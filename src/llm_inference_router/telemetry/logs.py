@@ -4,6 +4,7 @@ A line holds names, numbers and codes only. There is no way to pass a prompt, an
 `Log.answer` takes an Outcome, `Log.event` takes words of ours and short values.
 """
 
+import logging
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -55,19 +56,37 @@ class Log:
         self._add({"at": _stamp(at), "event": event, **values})
         self.flush()
 
+    def warning(self, module: str, at: int, message: str) -> None:
+        """From any thread; `message` in words of ours. Past the lines that are gathered, which belong to one thread."""
+        self._write(self._line({"at": _stamp(at), "event": "warning", "module": module, "message": message}) + "\n")
+
     def flush(self) -> None:
         if self._lines:
             lines, self._lines = self._lines, []
             self._write("\n".join(lines) + "\n")
 
     def _add(self, fields: dict[str, str | int | float | bool | None]) -> None:
-        if self._style == "json":
-            self._lines.append(orjson.dumps(fields).decode())
-        else:
-            rest = " ".join(f"{k}={v}" for k, v in fields.items() if k not in ("at", "event") and v is not None)
-            self._lines.append(f"{fields['at']} {fields['event']} {rest}")
+        self._lines.append(self._line(fields))
         if len(self._lines) >= _MOST_BUFFERED:
             self.flush()
+
+    def _line(self, fields: dict[str, str | int | float | bool | None]) -> str:
+        if self._style == "json":
+            return orjson.dumps(fields).decode()
+        rest = " ".join(f"{k}={v}" for k, v in fields.items() if k not in ("at", "event") and v is not None)
+        return f"{fields['at']} {fields['event']} {rest}"
+
+
+class Warnings(logging.Handler):
+    """What our modules warn of below the engine (the store's thread does), as events of the log, each at once."""
+
+    def __init__(self, log: Log, now_ms: Callable[[], int]) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+        self._now_ms = now_ms
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.warning(record.name.rpartition(".")[2], self._now_ms(), record.getMessage())
 
 
 def _round(value: float | None) -> float | None:

@@ -21,6 +21,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._spilled = 0
         counter = self._maker(Counter)
         gauge = self._maker(Gauge)
         self.requests = counter("requests_total", "Requests answered, by HTTP status.", "route", "model", "status")
@@ -41,6 +42,7 @@ class Metrics:
         self.spilled = counter(
             "records_spilled_total", "Records kept in the spill file because the database was not writable."
         )
+        self.reloads = counter("config_reloads_total", "Configurations read while running: ok, refused.", "result")
         self.closed = counter("connections_closed_total", "Connections closed by a limit of ours.", "cause")
         self.decision_seconds = self._histogram("decision_seconds", "Signals and decision.", _FAST)
         self.overhead_seconds = self._histogram("overhead_seconds", "Time spent in the router, not upstream.", _FAST)
@@ -56,6 +58,11 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"llm_router_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+    def count_spilled(self, total: int) -> None:
+        """The store counts for itself; `total` is since its start."""
+        self.spilled.inc(total - self._spilled)
+        self._spilled = total
 
     def exposition(self) -> bytes:
         """Prometheus text format."""
