@@ -9,9 +9,12 @@
     |   +-- MethodNotAllowed      405  invalid_request_error   method_not_allowed
     |   +-- RequestTimeout        408  timeout_error           request_timeout
     |   +-- TooLarge              413  invalid_request_error   request_too_large
-    |   `-- Unservable            422  invalid_request_error   no_candidate
+    |   +-- Unservable            422  invalid_request_error   no_candidate
+    |   +-- IdempotencyConflict   409  invalid_request_error   idempotency_in_progress, _already_answered, _interrupted
+    |   `-- IdempotencyMismatch   422  invalid_request_error   idempotency_key_reused
     +-- Busy                  429  rate_limit_error    overloaded, rate_limit_exceeded; wait and try again
     +-- Draining              503  server_error        shutting_down
+    +-- StoreUnavailable      503  server_error        store_unavailable; where only a durable promise would do
     +-- UpstreamError         the models' fault
     |   +-- UpstreamUnavailable   502/503  upstream_error      upstream_unavailable
     |   +-- UpstreamRejected      the upstream's own 4xx, passed on
@@ -33,6 +36,7 @@ class RouterError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     code: str = "internal_error"
+    retry: ClassVar[bool | None] = None  # what `x-should-retry` says; None: nothing, the status tells it
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class RouterError(Exception):
         self.code = code or type(self).code
         self.param = param
         self.retry_after_s = retry_after_s
-        self.should_retry = should_retry
+        self.should_retry = self.retry if should_retry is None else should_retry
         self.http_status = self.status
         self.error_type = self.type
 
@@ -104,15 +108,37 @@ class Unservable(RequestError):
     code = "no_candidate"
 
 
+class IdempotencyConflict(RequestError):
+    status = 409
+
+    def __init__(
+        self, message: str, *, code: str, should_retry: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, code=code, should_retry=should_retry, retry_after_s=retry_after_s)
+
+
+class IdempotencyMismatch(RequestError):
+    status = 422
+    code = "idempotency_key_reused"
+
+
 class Busy(RouterError):
     status = 429
     type = "rate_limit_error"
     code = "overloaded"
+    retry = True
 
 
 class Draining(RouterError):
     status = 503
     code = "shutting_down"
+    retry = True
+
+
+class StoreUnavailable(RouterError):
+    status = 503
+    code = "store_unavailable"
+    retry = True
 
 
 class UpstreamError(RouterError):

@@ -182,7 +182,7 @@ def test_refused_credentials_of_the_router_are_no_authentication_error_of_the_cl
     assert "sk-secret" not in caught.value.message
 
 
-@pytest.mark.parametrize("advice", ["", "Retry-After: 2\r\n"])
+@pytest.mark.parametrize("advice", ["", "Retry-After: 1\r\n", "Retry-After: 20\r\n"])
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_rate_limit_stays_one_however_often_the_client_asks(tmp_path: Path, retries: int, advice: str) -> None:
     limits = sends(whole({"error": {"message": "slow down", "type": "rate_limit_error"}}, 429, advice))
@@ -193,9 +193,10 @@ def test_a_rate_limit_stays_one_however_often_the_client_asks(tmp_path: Path, re
     ):
         with pytest.raises(openai.RateLimitError) as caught:
             ask(client)
-        assert 1 <= len(server.requests) <= 1 + retries
+        tries = 3 if "Retry-After: 1\r" in advice else 1  # what is asked to wait a moment is, and asked again
+        assert 1 <= len(server.requests) <= tries * (1 + retries)
     has_our_shape(caught.value)
-    assert int(caught.value.response.headers["retry-after"]) >= 2
+    assert int(caught.value.response.headers["retry-after"]) >= 1
 
 
 def test_a_stream_that_breaks_raises_after_what_had_come(client: OpenAI, backend: Upstream) -> None:

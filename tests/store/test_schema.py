@@ -17,7 +17,7 @@ def test_a_new_file_has_every_step_and_every_table(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         found = connection.execute("SELECT name, type FROM sqlite_master WHERE type <> 'index'").fetchall()
     views = dict.fromkeys(("decisions", "outcomes", "attempts", "contents"), "view")
-    assert dict(found) == {"records": "table"} | views
+    assert dict(found) == {"records": "table", "idempotency": "table"} | views
 
 
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:

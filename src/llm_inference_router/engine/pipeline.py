@@ -32,6 +32,7 @@ class Pipeline:
         self._runtime = runtime
         self._request = request
         self._explained = explained
+        self.complete = False  # the whole answer has been handed over
         baseline = runtime.catalog.models[decision.baseline]
         self.trace = Trace(decision, baseline, stream=request.stream, arrived=arrived)
 
@@ -75,6 +76,7 @@ class Pipeline:
             if self._explained:
                 body["router"] = self._explanation()
             await sink.whole(self.trace, orjson.dumps(body))
+            self.complete = True
             return
         assert dispatch.assembly is not None
         frames = dispatch.assembly.end()
@@ -83,6 +85,7 @@ class Pipeline:
         if not dispatch.begun:
             await sink.begin(self.trace)
         await sink.end(b"".join(frames))
+        self.complete = True
 
     async def _record(self, dispatch: Dispatch, status: int, error: str | None) -> None:
         runtime = self._runtime

@@ -13,12 +13,14 @@ from llm_inference_router.config.schema import Config, Health, ModelConfig
 from llm_inference_router.engine.observe import Observer
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.idempotency import forget
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.transport.base import TransportFault
 from llm_inference_router.types import Endpoint, Model
 
 _FLUSH_S = 0.2
 _PRUNE_S = 3600.0
+_KEYS_MS = 24 * 3_600_000  # how long an idempotency key is known
 _PROBE_TIMEOUT_S = 5.0
 _AGAIN_S = 1.0
 _ANSWER_BYTES = 4 * 1024 * 1024
@@ -89,6 +91,7 @@ async def _keep_pruning(runtime: Runtime, store: SqliteStore) -> None:
         await asyncio.sleep(_PRUNE_S)
         try:
             await store.prune(runtime.clock.now_ms() - retain_ms)
+            await store.perform(partial(forget, before=runtime.clock.now_ms() - _KEYS_MS))
         except StoreFault as error:
             runtime.observer.crashed(error)
 

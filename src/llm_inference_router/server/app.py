@@ -16,6 +16,7 @@ from llm_inference_router.routing.catalog import Catalog
 from llm_inference_router.server.auth import Keys
 from llm_inference_router.server.body import Receive
 from llm_inference_router.server.chat import ChatCompletions
+from llm_inference_router.server.idempotency import Idempotency
 from llm_inference_router.server.pages import pages
 from llm_inference_router.server.reload import Loaded, Reloads, Source
 from llm_inference_router.server.reply import Send
@@ -78,6 +79,7 @@ class Router:
     async def start(self) -> None:
         """Raises StoreFault when the database cannot be opened, ConfigError for a predictor that cannot be used."""
         self._store = SqliteStore.open(self._config.store.url)
+        self._idempotency = Idempotency(self._store, self._clock)
         self._observer = Observer(self.metrics, self.log, self._clock.now_ms)
         self._reloads = Reloads(self._source, self._current, self._swap, self.metrics, self.log, self._clock.now_ms)
         runtime = Runtime(self._config, self._store, self._observer, self._clock, self._senses)
@@ -111,7 +113,7 @@ class Router:
 
     def _serve(self, runtime: Runtime, before: ChatCompletions | None) -> _Served:
         keys = Keys(runtime.config.server.keys)
-        chat = ChatCompletions(runtime, keys, before)
+        chat = ChatCompletions(runtime, keys, self._idempotency, before)
         rest = pages(runtime, keys, self._store, self.metrics, self._reloads)
         task = asyncio.get_running_loop().create_task(watch(runtime, self._store))
         paths = {"/v1/chat/completions": chat}

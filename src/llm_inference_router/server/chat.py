@@ -12,9 +12,11 @@ from llm_inference_router.engine.pipeline import CLIENT_LEFT, Pipeline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.trace import Trace
 from llm_inference_router.errors import Busy, Draining, Internal, RouterError
-from llm_inference_router.server.auth import Keys
+from llm_inference_router.server.auth import Grant, Keys
 from llm_inference_router.server.body import LONGEST_VALUE, Receive, caller, read_body, wishes
+from llm_inference_router.server.idempotency import HEADER, Capture, Idempotency, replay
 from llm_inference_router.server.reply import EXTENSION, Offer, Reply, Send
+from llm_inference_router.store.idempotency import Answer, Claim
 
 Leaving: TypeAlias = set[Callable[[], None]]
 
@@ -22,8 +24,11 @@ Leaving: TypeAlias = set[Callable[[], None]]
 class ChatCompletions:
     """`before` served an earlier configuration, as long as requests of it run: they count towards the limit."""
 
-    def __init__(self, runtime: Runtime, keys: Keys, before: "ChatCompletions | None" = None) -> None:
+    def __init__(
+        self, runtime: Runtime, keys: Keys, idempotency: Idempotency, before: "ChatCompletions | None" = None
+    ) -> None:
         self._runtime = runtime
+        self._idempotency = idempotency
         self._keys = keys
         self._running = 0
         self.before = before
@@ -35,13 +40,16 @@ class ChatCompletions:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         offer: Offer = scope.get("extensions", {}).get(EXTENSION, {})
-        reply = Reply(send, self._runtime, offer)
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        exchange = _Exchange(self._runtime, reply, headers)
+        if HEADER in headers:
+            exchange: _Exchange = _Once(self._runtime, send, headers, self._idempotency)
+        else:
+            exchange = _Exchange(self._runtime, Reply(send, self._runtime, offer), headers)
         self._running += 1
         try:
             if self.running > self._runtime.config.server.max_requests:
-                raise Busy("too many requests are running (server.max_requests)", retry_after_s=1)
+                spread = 2.0 * self._runtime.random.random()  # or all that are turned away would come back at once
+                raise Busy("too many requests are running (server.max_requests)", retry_after_s=1.0 + spread)
             await exchange.run(self._keys, receive, offer.get("leaving"))
         except RouterError as error:
             await exchange.fail(error)
@@ -68,13 +76,19 @@ class _Exchange:
     async def run(self, keys: Keys, receive: Receive, leaving: Leaving | None) -> None:
         runtime, headers = self._runtime, self._headers
         grant = keys.grant(headers, "inference")
-        request = parse(await read_body(receive, headers, runtime.config.server.max_body))
+        body = await read_body(receive, headers, runtime.config.server.max_body)
+        await self._answer(body, grant, receive, leaving)
+
+    async def _answer(self, body: bytes, grant: Grant, receive: Receive, leaving: Leaving | None) -> Pipeline | None:
+        runtime, headers = self._runtime, self._headers
+        request = parse(body)
         wanted = wishes(headers)
         decision = judge(request, caller(grant, headers, request), wanted, runtime.snapshot(), runtime.clock)
         runtime.observer.decided(decision)
         pipeline = Pipeline(runtime, request, decision, arrived=self._arrived, explained=wanted.explained)
         self._trace = pipeline.trace
         await while_connected(pipeline.answer(self._reply), receive, leaving)
+        return pipeline
 
     async def fail(self, error: RouterError) -> None:
         if self._trace is None:
@@ -88,6 +102,33 @@ class _Exchange:
         given = self._headers.get(b"x-request-id", b"").decode("latin-1")
         fit = given.isprintable() and given.isascii() and 0 < len(given) <= LONGEST_VALUE
         return given if fit else "req_" + new_id(self._runtime.clock.now_ms()).replace("-", "")
+
+
+class _Once(_Exchange):
+    """A request with an idempotency key."""
+
+    def __init__(self, runtime: Runtime, send: Send, headers: dict[bytes, bytes], idempotency: Idempotency) -> None:
+        self._capture = Capture(send)
+        super().__init__(runtime, Reply(self._capture, runtime, {}), headers)
+        self._idempotency = idempotency
+
+    async def _answer(self, body: bytes, grant: Grant, receive: Receive, leaving: Leaving | None) -> Pipeline | None:
+        claimed = await self._idempotency.claim(grant.key, self._headers, body)
+        if isinstance(claimed, Answer):
+            await replay(claimed, self._capture)
+            return None
+        pipeline: Pipeline | None = None
+        try:
+            pipeline = await super()._answer(body, grant, receive, leaving)
+        finally:
+            self._settle(claimed, pipeline)
+        return pipeline
+
+    def _settle(self, claimed: Claim, pipeline: Pipeline | None) -> None:
+        answered = self._capture.answer() if pipeline is not None and pipeline.complete else None
+        decision = self._trace.decision if self._trace is not None else None
+        kept = decision is not None and self._runtime.keeps_content(decision.route)
+        self._idempotency.settle(claimed, decision.id if decision else "", answered, kept)
 
 
 async def while_connected(work: Coroutine[Any, Any, None], receive: Receive, leaving: Leaving | None) -> None:

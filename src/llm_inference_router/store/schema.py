@@ -53,6 +53,13 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE VIEW contents AS SELECT
             id AS decision_id, prompt, completion FROM records WHERE prompt IS NOT NULL""",
     ),
+    (
+        f"""CREATE TABLE idempotency (
+            scope TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, owner TEXT NOT NULL, at INTEGER NOT NULL,
+            answered INTEGER NOT NULL, decision_id TEXT NOT NULL, answer BLOB,
+            PRIMARY KEY (scope, key)){_STRICT}""",
+        "CREATE INDEX idempotency_at ON idempotency (at)",
+    ),
 )
 
 

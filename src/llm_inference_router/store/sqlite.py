@@ -12,10 +12,10 @@ Rules:
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,13 +23,14 @@ from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.rows import records_where, row_of
 from llm_inference_router.store.schema import floor_id, open_reader, open_writer, path_of
 from llm_inference_router.store.spill import Spill
-from llm_inference_router.store.writer import Batch, Prune, Writer
+from llm_inference_router.store.writer import Batch, Prune, Work, Writer
 from llm_inference_router.types import Record
 
 DEADLINE_S = 0.005
 PACE_S = 0.002
 _WAITING = 16  # batches that may wait for a slow commit in memory; more wait in the spill file alone
 
+T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 _UNWRITABLE = (ValueError, OverflowError, msgspec.MsgspecError)  # lone surrogates, integers beyond 64 bits
 
@@ -217,6 +218,22 @@ class SqliteStore:
         self._writer.prune(Prune(before_ms, done))
         return await future
 
+    async def perform(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs something short on the writer's connection, after all that was appended before; what it returns. Raises
+        StoreFault where the database cannot be written."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self.post(run, lambda result: loop.call_soon_threadsafe(_resolve, future, result))
+        result: T = await future
+        return result
+
+    def post(self, run: Callable[[sqlite3.Connection], object], done: Callable[[object], object] | None = None) -> None:
+        """The same without waiting for it; what cannot be done is lost."""
+        if not self._closed:
+            self._writer.perform(Work(run, done or (lambda result: None)))
+        elif done is not None:
+            done(StoreFault("the store is closed"))
+
     async def close(self) -> None:
         """Commits what is underway and ends the writer. What is still spilled waits for the next start."""
         if self._closed:
@@ -317,7 +334,7 @@ def _fail(future: asyncio.Future[None], fault: StoreFault) -> None:
         future.set_exception(fault)
 
 
-def _resolve(future: asyncio.Future[int], result: int | StoreFault) -> None:
+def _resolve(future: asyncio.Future[Any], result: object) -> None:
     if future.done():
         return
     if isinstance(result, StoreFault):

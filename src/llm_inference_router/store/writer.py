@@ -87,7 +87,18 @@ class Prune:
         self.done = done
 
 
-_Job: TypeAlias = Batch | Prune | None
+class Work:
+    """Something short to do with the connection, between batches, in the order in which it was submitted."""
+
+    __slots__ = ("done", "run")
+
+    def __init__(self, run: Callable[[sqlite3.Connection], object], done: Callable[[object], object]) -> None:
+        """`done` gets what `run` returned, or the StoreFault that kept it from being done; in the writer's thread."""
+        self.run = run
+        self.done = done
+
+
+_Job: TypeAlias = Batch | Prune | Work | None
 
 
 class Writer:
@@ -122,6 +133,9 @@ class Writer:
     def prune(self, prune: Prune) -> None:
         self._inbox.put(prune)
 
+    def perform(self, work: Work) -> None:
+        self._inbox.put(work)
+
     @property
     def waiting(self) -> int:
         return self._inbox.qsize()
@@ -151,6 +165,8 @@ class Writer:
                     self._commit(job)
                 elif isinstance(job, Prune):
                     self._prunes.append(job)
+                elif isinstance(job, Work):
+                    self._perform(job)
                 if self._frames >= _FULL_FRAMES:
                     self._checkpoint()
                 elif self._inbox.empty():
@@ -185,6 +201,18 @@ class Writer:
             self._ingest()
         for prune in self._prunes:
             prune.done(StoreFault("the store was closed"))
+
+    def _perform(self, work: Work) -> None:
+        result: object
+        try:
+            self._check_file()
+            result = work.run(self._open())
+        except sqlite3.Error as error:
+            result = StoreFault(self._fail(error))
+        try:
+            work.done(result)
+        except RuntimeError:  # the event loop that waited has ended
+            _log.debug("work of the store was done after its event loop had ended")
 
     # --- writing --------------------------------------------------------------------------------------------
 
