@@ -374,7 +374,12 @@ def test_every_header_is_documented_and_every_documented_one_exists() -> None:
     source = "\n".join(
         path.read_text() for path in [*sorted((SOURCE / "server").glob("*.py")), SOURCE / "dialects/fault.py"]
     )
-    code = set(re.findall(r'b?"((?:x-[a-z-]+)|retry-after|www-authenticate|authorization)"', source))
+    code = set(
+        re.findall(
+            r'b?"((?:x-[a-z-]+)|retry-after|www-authenticate|authorization|idempotency-key|idempotent-replayed)"',
+            source,
+        )
+    )
     tables = section(HTTP, "Request headers") + section(HTTP, "Response headers")
     assert {re.findall(r"`([\w-]+)`", row[0])[0] for row in rows(tables) if row[0] != "header"} == code
 

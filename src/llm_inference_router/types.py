@@ -82,6 +82,7 @@ class ChatRequest(Struct, frozen=True):
     tools: int = 0
     needs: frozenset[Capability] = frozenset()
     response_format: Literal["text", "json_object", "json_schema"] = "text"
+    prefilled: bool = False  # its last message is the beginning of the answer, which goes on from there
 
 
 class Caller(Struct, frozen=True):

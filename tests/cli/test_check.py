@@ -27,7 +27,7 @@ def test_the_example_passes_with_warnings_notes_and_a_summary() -> None:
     lines = result.output.splitlines()
     assert sum(line.startswith("warning: ") and "API_KEY is not set" in line for line in lines) == 3
     assert sum(line.startswith("warning: ") and "leaves route best" in line for line in lines) == 3
-    assert sum(line.startswith("note: not available yet: ") for line in lines) == 8
+    assert sum(line.startswith("note: not available yet: ") for line in lines) == 7
     assert lines[-1] == (
         "router.example.yaml: good. Models: phi-3-mini, llama-3-8b, gpt-4o-mini, gpt-4, claude-opus. "
         "Routes: auto, by-complexity, best."

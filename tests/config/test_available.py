@@ -45,7 +45,6 @@ def _base(more: str = "", route: str = "", rest: str = "") -> str:
         (_base(route=", explore: 0.01"), "routes.auto.explore"),
         (_base(route=", session: {stickiness: always}"), "routes.auto.session"),
         (_base(route=", retry: {hedge: 200ms}"), "routes.auto.retry.hedge"),
-        (_base(route=", on_cut_stream: continue"), "routes.auto.on_cut_stream"),
         (_base(more=", limits: {concurrent: 4}"), "models.small.limits"),
         (_base(rest="server: {workers: 2}\n"), "server.workers"),
         (_base(rest="store: {url: postgresql://db/router}\n"), "store.url"),
@@ -75,5 +74,5 @@ def test_a_default_that_is_written_out_is_no_use(text: str) -> None:
 
 
 def test_the_example_names_what_it_needs_and_the_minimal_file_needs_nothing() -> None:
-    assert len(inspect(EXAMPLES / "router.example.yaml").notes) == 8
+    assert len(inspect(EXAMPLES / "router.example.yaml").notes) == 7
     assert inspect(EXAMPLES / "router.minimal.yaml").notes == ()

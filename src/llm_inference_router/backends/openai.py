@@ -25,6 +25,8 @@ class OpenAI:
         body = dict(request.body)
         body["model"] = model.upstream_model
         warnings = self.quirks.rewrite(body)
+        if request.prefilled and self.quirks.continues:
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
         if request.stream:
             if self.quirks.stream_usage:
                 # Always asked for: billing needs it. What the client did not ask for is taken out on the way

@@ -22,6 +22,7 @@ class Quirks(Struct, frozen=True):
     format_or_tools: bool = False  # refuses response_format beside tools
     one_choice: bool = False  # ignores n
     no_json_schema: bool = False  # knows json_object alone
+    continues: bool = False  # has to be told that the last message is the beginning of the answer
 
     def rewrite(self, body: dict[str, Any]) -> list[str]:
         """Changes `body`, a copy of the client's, in place; says what was changed."""
@@ -100,7 +101,7 @@ TABLE: Final[dict[str, Quirks]] = {
     for quirks in (
         Quirks("openai"),
         Quirks("openai_compatible"),
-        Quirks("vllm", developer_role=False),
+        Quirks("vllm", developer_role=False, continues=True),
         Quirks("ollama", developer_role=False, only_max_tokens=True, one_choice=True),
         Quirks("llamacpp", developer_role=False, only_max_tokens=True, one_choice=True, no_json_schema=True),
         Quirks(

@@ -60,10 +60,6 @@ _LATER = (
         _routes("retry.hedge", lambda route: route.retry.hedge != "none"),
         "no second request is sent in parallel",
     ),
-    Later(
-        _routes("on_cut_stream", lambda route: route.on_cut_stream == "continue"),
-        "an answer that breaks ends with an error (`on_cut_stream: error`)",
-    ),
     Later(_models("limits", lambda model: model.limits != Limits()), "no upstream limits are kept"),
     Later(_whole("server.workers", lambda config: config.server.workers > 1), "there is one process"),
     Later(

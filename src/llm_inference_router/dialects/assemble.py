@@ -28,6 +28,20 @@ def estimate(prompt_tokens: int, text_chars: int) -> Usage:
     )
 
 
+def added(first: Usage | None, second: Usage) -> Usage:
+    """The sum; estimated where a part of it is."""
+    if first is None:
+        return second
+    return Usage(
+        first.input_tokens + second.input_tokens,
+        first.output_tokens + second.output_tokens,
+        first.cached_tokens + second.cached_tokens,
+        first.cache_write_tokens + second.cache_write_tokens,
+        first.reasoning_tokens + second.reasoning_tokens,
+        "estimated" if "estimated" in (first.source, second.source) else "reported",
+    )
+
+
 def usage_object(usage: Usage) -> dict[str, Any]:
     """Usage as OpenAI's `usage` field."""
     return {
@@ -56,7 +70,7 @@ class Assembly:
 
     __slots__ = (
         "_created", "_first", "_held", "_held_bytes", "_id", "_include_usage", "_keep_text", "_model", "_prompt_tokens",
-        "_texts", "begun", "done", "failure", "finish_reason", "malformed", "text_chars", "usage",
+        "_spent", "_texts", "begun", "called", "done", "failure", "finish_reason", "malformed", "text_chars", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -68,8 +82,11 @@ class Assembly:
         include_usage: bool,
         prompt_tokens: int = 0,
         keep_text: bool = False,
+        spent: Usage | None = None,
     ) -> None:
+        """`spent`: what earlier parts of the same answer used; the client is told the sum."""
         self._model = model
+        self._spent = spent
         self._id = id
         self._created = created
         self._include_usage = include_usage
@@ -80,6 +97,7 @@ class Assembly:
         self._held_bytes = 0
         self._texts: list[str] = []
         self.begun = False  # content has begun: from now on nothing can be taken back
+        self.called = False  # a tool call has begun; known only with `keep_text`
         self.done = False  # the upstream's end marker was seen
         self.failure: Fault | None = None  # what ended the stream before its time
         self.finish_reason: str | None = None
@@ -99,9 +117,12 @@ class Assembly:
         if piece.done:
             self.done = True
         self.text_chars += piece.text_chars
-        if self._keep_text and piece.text:
-            self._texts.append(piece.text)
         chunk = piece.chunk
+        if self._keep_text:
+            if piece.text:
+                self._texts.append(piece.text)
+            elif chunk is not None and piece.content and b'"tool_calls":[' in chunk.replace(b" ", b""):
+                self.called = True
         if piece.finish_reason is not None:
             self.finish_reason = piece.finish_reason
         elif self.finish_reason is None and chunk is not None:
@@ -126,7 +147,7 @@ class Assembly:
             return ()
         frames = self._held
         self._held = []
-        if self._include_usage and self.usage is None:
+        if self._include_usage and (self.usage is None or self._spent is not None):
             frames.append(frame(self._usage_chunk()))
         frames.append(DONE_FRAME)
         return tuple(frames)
@@ -146,6 +167,12 @@ class Assembly:
         if self.complete:
             return None
         return self.failure or Fault(kind="truncated", message="the upstream's answer broke off before its end")
+
+    @property
+    def head(self) -> tuple[str, int]:
+        """Id and date that the client knows the stream by."""
+        head = _head(self._first) if self._first is not None else _Head()
+        return head.id or self._id, head.created or self._created
 
     @property
     def text(self) -> str:
@@ -193,7 +220,7 @@ class Assembly:
                 "created": head.created or self._created,
                 "model": self._model,
                 "choices": [],
-                "usage": usage_object(self.billed()),
+                "usage": usage_object(added(self._spent, self.billed())),
             }
         )
 

@@ -1,13 +1,15 @@
 """Drives the plan of one request against real upstreams: tries, falls back, streams, cancels.
 
 Nothing is sent to the client before there is content, so until then every failure is invisible. From the first content
-on, the answer is finished by the model that began it or ends with an honest error.
+on, the answer is finished by the model that began it, by another one where the route allows it and the rest joins
+what was sent, or it ends with an honest error.
 """
 
 import asyncio
 
 from llm_inference_router.backends.base import Answer, Backend, Rendering
-from llm_inference_router.dialects.assemble import Assembly, estimate
+from llm_inference_router.dialects.assemble import Assembly, added, estimate
+from llm_inference_router.dialects.continuation import Continuing, Seam, continued, whole
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
@@ -21,6 +23,7 @@ _ERROR_BYTES = 64 * 1024
 _ANSWER_BYTES = 64 * 1024 * 1024
 _SLOWEST_TOKENS_PER_S = 10.0  # the head of a whole answer comes with its last token: its limit grows by this pace
 _LATE_S = 0.002  # timers may ring a moment early, and an endpoint that rests until then would still refuse
+_CUTS = frozenset({"reset", "truncated", "malformed", "timeout.idle", "status"})
 _CANCELLED = Fault("cancelled", "the client left")
 
 
@@ -36,6 +39,10 @@ class Dispatch:
         self._now = runtime.clock.monotonic
         self._ends_at = 0.0
         self._plan: Plan | None = None
+        self._said = ""  # by earlier parts of the answer
+        self._spent: Usage | None = None
+        self._head = ("", 0)
+        self._prefilled = False
         self.begun = False
         self.answer: Answer | None = None
         self.assembly: Assembly | None = None
@@ -63,7 +70,11 @@ class Dispatch:
             fault = await self._try(command.model, command.endpoint)
             if fault is None:
                 return None
-            command = plan.failed(fault, command.endpoint, self._now())
+            if self._may_continue(fault):
+                self._keep_part()
+                command = plan.cut(fault, command.endpoint, self._now(), self._fits)
+            else:
+                command = plan.failed(fault, command.endpoint, self._now())
         return command.fault or self._all_resting()
 
     async def _try(self, model: Model, endpoint: Endpoint) -> Fault | None:
@@ -82,13 +93,13 @@ class Dispatch:
             attempt = self._trace.tried(
                 model, endpoint, fault, self._usage(fault), began=began, ended=ended, at=runtime.clock.now_ms()
             )
-            if fault is None and attempt.usage is not None:
+            if fault is None and attempt.usage is not None and not self._said:
                 self._learn(model.name, attempt, attempt.usage)
         return fault
 
     async def _ask(self, model: Model, endpoint: Endpoint) -> Fault | None:
         backend = self._runtime.backends[model.name]
-        encoded = backend.encode(self._request, model)
+        encoded = backend.encode(self._asked(model), model)
         self._trace.warnings = encoded.warnings
         deadline = Deadline(model.timeouts, self._ends_at - self._now(), self._head_limit(model))
         try:
@@ -100,7 +111,8 @@ class Dispatch:
                     response.close(finished=self.assembly is not None and self.assembly.complete)
         except TransportFault as error:
             if self.assembly is not None and self.assembly.complete:
-                return None  # the finish reason came, only what may follow it did not: the answer is complete
+                # The finish reason came, only what may follow it did not: the answer is complete.
+                return whole(self.text, self._request) if self._said else None
             return error.fault
 
     async def _read(self, response: Response, backend: Backend, model: Model, deadline: Deadline) -> Fault | None:
@@ -126,16 +138,65 @@ class Dispatch:
             include_usage=rendering.include_usage,
             prompt_tokens=rendering.prompt_tokens,
             keep_text=self._keep_text,
+            spent=self._spent,
         )
-        stream = Stream(backend.decoder(rendering), assembly, self._sink, deadline, self._begin)
-        return await stream.run(response)
+        decoder = backend.decoder(rendering)
+        if self._said:
+            decoder = Continuing(decoder, Seam(self._said, self._prefilled), *self._head)
+        fault = await Stream(decoder, assembly, self._sink, deadline, self._begin).run(response)
+        return whole(self.text, self._request) if fault is None and self._said else fault
 
     async def _begin(self) -> None:
         assert self._plan is not None
-        self.begun = True
         self._plan.began()
+        if self.begun:
+            return  # the rest of an answer: its head is out
+        self.begun = True
         self._trace.first_content_at = self._now()
         await self._sink.begin(self._trace)
+
+    @property
+    def text(self) -> str:
+        """All that the client was given of a stream, where it is kept."""
+        return self._said + (self.assembly.text if self.assembly is not None else "")
+
+    def _may_continue(self, fault: Fault) -> bool:
+        """Whether the rest may come from another model. Not where it could only be guessed: tool calls that have begun,
+        several answers at once, log probabilities, reasoning without a word of the answer."""
+        part = self.assembly
+        return (
+            self._runtime.continues(self._trace.decision.route)
+            and self.begun
+            and part is not None
+            and fault.kind in _CUTS
+            and not fault.final
+            and bool(self.text)
+            and not part.called
+            and self._request.choices == 1
+            and not self._request.body.get("logprobs")
+        )
+
+    def _keep_part(self) -> None:
+        part = self.assembly
+        assert part is not None
+        if not self._said:
+            self._head = part.head
+        self._said = self.text
+        if part.begun or part.usage is not None:
+            self._spent = added(self._spent, part.billed())
+        self.assembly = None
+        self._trace.continued = True
+
+    def _fits(self, model: Model) -> bool:
+        signals = self._trace.decision.signals
+        left = self._request.max_tokens or signals.output_tokens.p50
+        return signals.prompt_tokens + len(self._said) // 3 + min(left, 256) <= model.context
+
+    def _asked(self, model: Model) -> ChatRequest:
+        if not self._said:
+            return self._request
+        self._prefilled = "prefill" in model.capabilities
+        return continued(self._request, self._said, self._prefilled)
 
     def _head_limit(self, model: Model) -> float:
         limit = model.timeouts.first_token

@@ -43,7 +43,8 @@ class Pipeline:
         recorded as well.
         """
         runtime = self._runtime
-        keep = runtime.keeps_content(self.trace.decision.route)
+        route = self.trace.decision.route
+        keep = runtime.keeps_content(route) or runtime.continues(route)
         dispatch = Dispatch(runtime, self._request, self.trace, sink, keep)
         try:
             fault = await dispatch.run()
@@ -110,7 +111,7 @@ class Pipeline:
     def _content(self, dispatch: Dispatch) -> Content | None:
         if not self._runtime.keeps_content(self.trace.decision.route):
             return None
-        text = dispatch.assembly.text if dispatch.assembly else ""
+        text = dispatch.text
         if dispatch.answer is not None:
             text = dispatch.answer.body["choices"][0]["message"].get("content") or ""
         return Content(conversation(self._request.messages), text)
@@ -121,6 +122,7 @@ class Pipeline:
             "cost_usd": to_usd(self.trace.cost),
             "attempts": [attempt.outcome for attempt in self.trace.attempts],
             "simulated": bool(self.trace.model and self.trace.model.simulated),
+            "continued": self.trace.continued,
         }
 
     def _with_explanation(self, frames: tuple[bytes, ...]) -> tuple[bytes, ...]:

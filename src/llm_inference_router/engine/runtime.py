@@ -113,6 +113,11 @@ class Runtime:
         """Whether prompts and answers of this route are stored; a pinned model follows the store's own setting."""
         return self._content.get(route, self.config.store.content)
 
+    def continues(self, route: str) -> bool:
+        """Whether another model may finish an answer that broke; not where a model was pinned."""
+        found = self.config.routes.get(route)
+        return found is not None and found.on_cut_stream == "continue"
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs on after its request has gone; `close` waits for it."""
         task = asyncio.get_running_loop().create_task(work)

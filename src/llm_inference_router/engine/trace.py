@@ -1,5 +1,6 @@
 """What happens to one request while it happens; becomes its Record at the end."""
 
+from llm_inference_router.dialects.assemble import added
 from llm_inference_router.routing.cost import cost
 from llm_inference_router.types import Attempt, Content, Decision, Endpoint, Fault, Model, Outcome, Record, Usage
 
@@ -13,6 +14,7 @@ class Trace:
         self.attempts: list[Attempt] = []  # those that are over
         self.tries = 0  # with the one that is running
         self.warnings: tuple[str, ...] = ()
+        self.continued = False  # the answer has parts of several tries
         self.model: Model | None = None
         self.usage: Usage | None = None
         self.first_content_at: float | None = None
@@ -45,7 +47,7 @@ class Trace:
             at=at,
             outcome=fault.kind if fault else "ok",
             status=fault.status if fault else 200,
-            ttft_ms=None if first is None else (first - began) * 1000,
+            ttft_ms=None if first is None or first < began else (first - began) * 1000,
             total_ms=(ended - began) * 1000,
             usage=usage,
             cost=cost(model.price, usage) if usage else 0,
@@ -54,7 +56,7 @@ class Trace:
         self.attempts.append(attempt)
         self._upstream_s += ended - began
         if usage is not None:
-            self.usage = usage
+            self.usage = added(self.usage, usage) if self.continued else usage
         return attempt
 
     @property

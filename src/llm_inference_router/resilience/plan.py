@@ -81,6 +81,7 @@ class Plan:
         self._tried: Model | None = None
         self._pending: Model | None = None
         self._now = 0.0
+        self._cuts = 0
         self._over = False
 
     def start(self) -> Command:
@@ -116,6 +117,25 @@ class Plan:
     def began(self) -> None:
         self._over = True
 
+    def cut(self, fault: Fault, endpoint: Endpoint, now: float, fits: Callable[[Model], bool]) -> Command:
+        """The answer broke after its content had begun, and another model may write the rest of it: the models after
+        the one that broke, those before it, and last that one again, as far as the rest `fits` them. Within `attempts`,
+        the retry budget and the deadline."""
+        self._last = fault
+        self._now = now
+        broke = self._tried
+        if fault.kind in _SILENT or fault.kind == "timeout.idle":
+            self._silent |= {endpoint.id}
+        if broke is None or self._cuts + 1 >= self._attempts or now >= self.deadline or not self._spend():
+            return self._give()
+        self._cuts += 1
+        at = self._chain.index(broke)
+        self._chain = [one for one in (*self._chain[at + 1 :], *self._chain[:at], broke) if fits(one)]
+        self._at = 0
+        self._again = []
+        self._over = False
+        return self._next_model()
+
     def _refused(self, model: Model, fault: Fault) -> Command:
         """The endpoint answered that it will not: another one may, or it in a moment."""
         elsewhere = self._retry(model, self._silent | self._failed)
@@ -146,7 +166,7 @@ class Plan:
 
     def _next_model(self) -> Command:
         while self._at < len(self._chain):
-            command = self._try(self._chain[self._at])
+            command = self._try(self._chain[self._at]) if self._left(self._chain[self._at]) else None
             if command is not None:
                 return command
             self._at += 1

@@ -1,0 +1,224 @@
+"""Streams that break after their content has begun, on routes that let another model write the rest."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.serving.router import Answer, Router, config, events, serving
+from tests.serving.upstream import STREAM_HEAD, Request, Upstream, delta, event, sends, upstream
+
+TOKENS = [f"word{i} " for i in range(60)]
+TEXT = "".join(TOKENS).rstrip()
+TOKENS[-1] = TOKENS[-1].rstrip()
+
+
+def stream(tokens: list[str], usage: dict[str, int] | None = None) -> bytes:
+    frames = [event(delta(token)) for token in tokens]
+    frames.append(event(delta("", finish="stop")))
+    if usage:
+        frames.append(event(orjson.dumps({**orjson.loads(delta("")), "choices": [], "usage": usage})))
+    return STREAM_HEAD + b"".join(frames) + b"data: [DONE]\n\n"
+
+
+def cut(tokens: list[str]) -> bytes:
+    return STREAM_HEAD + b"".join(event(delta(token)) for token in tokens)
+
+
+def routed(url: str, *names: str, prefill: bool = False, extra: str = "") -> str:
+    text = config(url, *names, extra=extra).replace(
+        "policy: {kind: fixed}", "on_cut_stream: continue, retry: {budget: 1}, policy: {kind: fixed}"
+    )
+    return text.replace("json_schema]", "json_schema, prefill]") if prefill else text
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Upstream]:
+    with upstream() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def router(backend: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
+    with serving(tmp_path_factory.mktemp("cut"), routed(backend.url, "one", "two", "three")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def fresh(backend: Upstream) -> None:
+    backend.behaviours.clear()
+    backend.requests.clear()
+    backend.behaviours["one"] = sends(cut(TOKENS[:40]), then="reset")
+
+
+def said(answer: Answer) -> str:
+    chunks = [one for one in events(answer) if isinstance(one, dict)]
+    return "".join(c["delta"].get("content") or "" for one in chunks for c in one.get("choices", ()))
+
+
+def error(answer: Answer) -> str | None:
+    last = events(answer)[-1]
+    return last["error"]["code"] if isinstance(last, dict) and "error" in last else None
+
+
+def rows(router: Router, name: str, table: str) -> list[sqlite3.Row]:
+    with closing(sqlite3.connect(router.database)) as database:
+        database.row_factory = sqlite3.Row
+        return database.execute(f"SELECT * FROM {table} WHERE decision_id = ?", (name,)).fetchall()
+
+
+def test_cut_after_40_of_60_tokens_the_whole_answer_is_delivered(router: Router, backend: Upstream) -> None:
+    backend.behaviours["two"] = sends(stream(["word37 word38 ", "word39 ", *TOKENS[40:]]))
+    answer = router.chat(stream=True)
+    assert said(answer) == TEXT
+    chunks = events(answer)
+    assert chunks[-1] == "[DONE]"
+    assert len({chunk["id"] for chunk in chunks[:-1]}) == 1
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks[:-1]][-1] == "stop"
+    assert sum("role" in chunk["choices"][0]["delta"] for chunk in chunks[:-1]) == 1
+    [second] = backend.asked("two")
+    *_, part, told = second.body["messages"]
+    assert part["role"] == "assistant"
+    assert part["content"].startswith("word0 word1 ")
+    assert part["content"].rstrip().endswith("word39")
+    assert "word39" in told["content"]
+
+
+def test_a_model_that_takes_a_prefill_writes_on(backend: Upstream, tmp_path: Path) -> None:
+    backend.behaviours["two"] = sends(stream([" " + TOKENS[40], *TOKENS[41:]]))
+    with serving(tmp_path, routed(backend.url, "one", "two", prefill=True)) as router:
+        answer = router.chat(stream=True)
+    assert said(answer) == TEXT
+    [second] = backend.asked("two")
+    assert second.body["messages"][-1] == {"role": "assistant", "content": "".join(TOKENS[:40]).rstrip()}
+
+
+def test_a_model_that_begins_anew_with_the_same_words_is_used(router: Router, backend: Upstream) -> None:
+    backend.behaviours["two"] = sends(stream(TOKENS))
+    assert said(router.chat(stream=True)) == TEXT
+
+
+def test_a_rest_that_does_not_join_ends_with_an_error_and_no_marker(router: Router, backend: Upstream) -> None:
+    for name in ("two", "three"):
+        backend.behaviours[name] = sends(stream(["Sure, here is the rest ", "of what I was going to say to you."]))
+    answer = router.chat(stream=True)
+    assert said(answer) == "".join(TOKENS[:40])
+    assert error(answer) == "upstream_truncated"
+
+
+def test_a_stall_is_a_cut(router: Router, backend: Upstream) -> None:
+    async def stalls(writer: asyncio.StreamWriter, request: Request) -> None:
+        writer.write(cut(TOKENS[:40]))
+        await writer.drain()
+        await asyncio.sleep(60)
+
+    backend.behaviours["one"] = stalls
+    backend.behaviours["two"] = sends(stream(["word39 ", *TOKENS[40:]]))
+    assert said(router.chat(stream=True)) == TEXT
+
+
+def test_a_rest_that_is_cut_itself_is_continued_again(router: Router, backend: Upstream) -> None:
+    backend.behaviours["two"] = sends(cut(["word39 ", *TOKENS[40:50]]), then="reset")
+    backend.behaviours["three"] = sends(stream(["word49 ", *TOKENS[50:]]))
+    answer = router.chat(stream=True)
+    assert said(answer) == TEXT
+    tries = rows(router, answer.headers["x-router-decision-id"], "attempts")
+    assert [(one["model"], one["outcome"]) for one in tries] == [
+        ("one", "truncated"),
+        ("two", "truncated"),
+        ("three", "ok"),
+    ]
+
+
+def test_a_model_that_fails_before_it_says_anything_is_passed_over(router: Router, backend: Upstream) -> None:
+    backend.behaviours["two"] = sends(b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n")
+    backend.behaviours["three"] = sends(stream(["word39 ", *TOKENS[40:]]))
+    assert said(router.chat(stream=True)) == TEXT
+
+
+def test_it_ends_after_the_tries_of_the_route(router: Router, backend: Upstream) -> None:
+    for name in ("two", "three"):
+        backend.behaviours[name] = sends(cut(["word39 ", "more "]), then="reset")
+    answer = router.chat(stream=True)
+    assert error(answer) == "upstream_truncated"
+    assert len(backend.requests) == 3
+
+
+def test_both_parts_are_billed_recorded_and_told(router: Router, backend: Upstream) -> None:
+    used = {"prompt_tokens": 1000, "completion_tokens": 21, "total_tokens": 1021}
+    backend.behaviours["two"] = sends(stream(["word39 ", *TOKENS[40:]], used))
+    answer = router.chat(stream=True, stream_options={"include_usage": True}, headers={"x-router-explain": "true"})
+    name = answer.headers["x-router-decision-id"]
+    first, second = rows(router, name, "attempts")
+    assert (first["outcome"], first["usage_source"]) == ("truncated", "estimated")
+    assert (second["outcome"], second["input_tokens"], second["output_tokens"]) == ("ok", 1000, 21)
+    assert second["ttft_ms"] is None or second["ttft_ms"] >= 0
+    [outcome] = rows(router, name, "outcomes")
+    assert outcome["cost"] == first["cost"] + second["cost"]
+    assert outcome["output_tokens"] == first["output_tokens"] + 21
+    assert (outcome["status"], outcome["error"], outcome["finish_reason"]) == (200, None, "stop")
+    usages = [one["usage"] for one in events(answer) if isinstance(one, dict) and one.get("usage")]
+    assert [one["completion_tokens"] for one in usages] == [outcome["output_tokens"]]
+    [explained] = [one["router"] for one in events(answer) if isinstance(one, dict) and "router" in one]
+    assert explained["continued"] is True
+    assert explained["attempts"] == ["truncated", "ok"]
+
+
+def call(arguments: str) -> bytes:
+    chunk = orjson.loads(delta(""))
+    function = {"name": "look_up", "arguments": arguments}
+    chunk["choices"][0]["delta"] = {
+        "role": "assistant",
+        "tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}],
+    }
+    return bytes(orjson.dumps(chunk))
+
+
+def test_a_tool_call_that_has_begun_is_never_guessed(router: Router, backend: Upstream) -> None:
+    backend.behaviours["one"] = sends(STREAM_HEAD + event(delta("Let me see. ")) + event(call('{"ci')), then="reset")
+    answer = router.chat(stream=True)
+    assert error(answer) == "upstream_truncated"
+    assert not backend.asked("two")
+
+
+def test_json_that_does_not_parse_in_the_end_is_an_error(router: Router, backend: Upstream) -> None:
+    first = '{"names": ["Ada Lovelace", "Grace Hopper", '
+    backend.behaviours["one"] = sends(cut([first]), then="reset")
+    ask: dict[str, Any] = {"stream": True, "response_format": {"type": "json_object"}}
+    backend.behaviours["two"] = sends(stream([first, '"Barbara Liskov"]}']))
+    answer = router.chat(**ask)
+    assert orjson.loads(said(answer))["names"][-1] == "Barbara Liskov"
+    assert events(answer)[-1] == "[DONE]"
+    for name in ("two", "three"):
+        backend.behaviours[name] = sends(stream([first, '"Barbara Liskov"']))
+    assert error(router.chat(**ask)) == "upstream_truncated"
+
+
+@pytest.mark.parametrize("fields", [{"n": 2}, {"logprobs": True}])
+def test_what_cannot_be_continued_honestly_is_not(router: Router, backend: Upstream, fields: dict[str, Any]) -> None:
+    assert error(router.chat(stream=True, **fields)) is not None
+    assert not backend.asked("two")
+
+
+def test_a_pinned_model_is_not_finished_by_another(router: Router, backend: Upstream) -> None:
+    assert error(router.chat("one", stream=True)) is not None
+    assert {one.body["model"] for one in backend.requests} == {"one"}
+
+
+def test_a_rule_holds_for_the_rest_too(backend: Upstream, tmp_path: Path) -> None:
+    extra = "rules: [{name: stay, when: {keywords: [secret]}, use: {location: local}}]"
+    with serving(tmp_path, routed(backend.url, "one", "two", extra=extra)) as router:
+        answer = router.chat(text="This is secret.", stream=True)
+    assert error(answer) is not None
+    assert not backend.asked("two")
+
+
+def test_a_limit_of_tokens_counts_what_was_said(router: Router, backend: Upstream) -> None:
+    backend.behaviours["two"] = sends(stream(["word39 ", *TOKENS[40:]]))
+    assert said(router.chat(stream=True, max_tokens=500)) == TEXT
+    assert backend.asked("two")[0].body["max_tokens"] == 500 - len("".join(TOKENS[:40])) // 4
