@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._waiting = 0
         self._paused = False
         self._head_bytes = 0
+        self._field_bytes = 0
         self._fault: Fault | None = None
         self._headed = False
         self._complete = False
@@ -180,6 +181,10 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._headed:
             return  # a trailer, or the head of something that nobody asked for
+        self._field_bytes += len(name) + len(value) + 4
+        if self._field_bytes > _HEAD_BYTES:  # all of it may have come at once
+            self._fault = _HUGE_HEAD
+            raise ValueError  # stops the parser
         key = name.decode("latin-1").lower()
         self.headers[key] = value.decode("latin-1")
         if key in ("content-length", "transfer-encoding"):

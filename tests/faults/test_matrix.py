@@ -1,0 +1,253 @@
+"""Every fault, in both dialects, streamed and whole, with another model to fall back to and without.
+
+What the client sees and what is recorded stand in one table; at the end of each router's life its books are balanced.
+"""
+
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.serving.router import Answer, Router, events, serving
+from tests.support.conserved import assert_conserved
+from tests.support.faults.scenarios import SCENARIOS, TEXT
+from tests.support.faults.server import FaultServer, running
+from tests.support.faults.wire import Ask
+
+UNAVAILABLE = frozenset({"upstream_unavailable"})
+BROKEN = frozenset({"upstream_unavailable", "upstream_truncated", "upstream_malformed"})
+
+
+@dataclass(frozen=True)
+class Row:
+    """`outcome`: of the first try. `alone`: status without a fallback, 200 where the model itself answers in the end.
+    `passed`: another model is not asked. `breaks`: a stream has begun by then, and ends with an error. `tries`: how
+    often the model is asked at most."""
+
+    outcome: str | tuple[str, ...] = "ok"
+    alone: int = 200
+    code: frozenset[str] = UNAVAILABLE
+    passed: bool = False
+    breaks: bool = False
+    tries: int = 3
+    own: bool = False
+
+
+OWN = Row(own=True, tries=1)
+TWICE = Row(own=True, tries=2)
+SILENT = Row("timeout.first_token", 502, tries=1)
+DOWN = Row("status", 503)
+CUT = Row(("reset", "truncated"), 502, BROKEN)
+MALFORMED = Row("malformed", 502, frozenset({"upstream_malformed"}))
+AUTH = Row("auth", 502, frozenset({"upstream_auth"}), tries=1)
+LIMITED = Row("rate_limited", 429, frozenset({"rate_limit_exceeded", "rate_limit_error"}), tries=1)
+
+
+def broken(outcome: str | tuple[str, ...]) -> Row:
+    return Row(outcome, 502, BROKEN, breaks=True)
+
+
+def refused(status: int, code: str = "") -> Row:
+    return Row("status", status, frozenset({code}) if code else frozenset(), passed=True, tries=1)
+
+
+MATRIX = {
+    **dict.fromkeys(["ok", "no-usage", "crlf", "no-space", "comments", "id-and-retry", "bom", "bytewise"], OWN),
+    **dict.fromkeys(["one-malformed", "no-done"], OWN),
+    **dict.fromkeys(["error-500", "error-502", "error-503", "error-529"], DOWN),
+    "error-500-once": Row("status", 200, tries=2),
+    "rate-limit-2s-once": Row("rate_limited", own=True, tries=2),
+    "rate-limit-ms-once": Row("rate_limited", own=True, tries=2),
+    "rate-limit-date-once": Row("rate_limited", own=True, tries=2),
+    "unavailable-1s-once": Row("status", own=True, tries=2),
+    **dict.fromkeys(["rate-limit", "rate-limit-long", "rate-limit-garbage"], LIMITED),
+    "bad-request": refused(400),
+    "too-large": refused(413),
+    "unprocessable": refused(422),
+    "content-filter": refused(400),
+    "context": Row("status", 400, frozenset({"context_length_exceeded"}), tries=1),
+    **dict.fromkeys(["unauthorized", "forbidden"], AUTH),
+    **dict.fromkeys(["silent", "silent-after-head", "role-then-silent"], SILENT),
+    **dict.fromkeys(["closed", "reset"], Row("reset", 502)),
+    **dict.fromkeys(["garbage", "huge-head"], MALFORMED),
+    "cut-before-content": CUT,
+    **dict.fromkeys(["cut", "cut-cleanly", "reset-in-the-middle"], broken(("truncated", "reset"))),
+    "stall": broken(("timeout.idle", "timeout.first_token")),
+    "drip": broken(("timeout.total", "timeout.first_token")),
+    "error-in-stream": Row("status", 503),
+    "error-after-content": Row("status", 503, BROKEN, breaks=True),
+    **dict.fromkeys(["invalid-utf8", "long-line", "endless", "bomb", "html", "empty"], MALFORMED),
+    "redirect": Row("status", 502, tries=1),
+}
+ELSEWHERE = {"fb-ok", "flapping"}
+
+
+def mode(stream: bool, fallback: bool) -> str:
+    return f"{'stream' if stream else 'whole'}-{'f' if fallback else 'n'}"
+
+
+MODES = [(stream, fallback) for stream in (False, True) for fallback in (False, True)]
+
+
+def configuration(backend: str, url: str) -> str:
+    common = (
+        f"backend: {backend}, endpoints: [{{url: '{url}'}}], tier: small, location: local, "
+        "price: {input: 1, output: 2}, health: none, breaker: none, timeouts: {connect: 500ms, first_token: 400ms, idle: 400ms, total: 4s}"
+    )
+    if backend == "anthropic":
+        common += ", api_key: sk-none"
+    models, routes = [f"  - {{name: fb-ok, context: 128000, {common}}}"], []
+    for name in MATRIX:
+        for stream, fallback in MODES:
+            model = f"{name}@{mode(stream, fallback)}"
+            models.append(f"  - {{name: '{model}', upstream_model: '{model}', context: 32768, {common}}}")
+            chain = f"'{model}', fb-ok" if fallback else f"'{model}'"
+            routes.append(f"  'r-{model}': {{models: [{chain}], policy: {{kind: fixed}}, retry: {{budget: 1}}}}")
+    return "models:\n" + "\n".join(models) + "\nroutes:\n" + "\n".join(routes) + "\n"
+
+
+@dataclass
+class World:
+    router: Router
+    server: FaultServer
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module", params=["openai_compatible", "anthropic"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    backend: str = request.param
+    SCENARIOS["bomb"].script(Ask("openai", "bomb", stream=False, turn=0))  # takes longer to make than a model may wait
+    with running() as server, serving(tmp_path_factory.mktemp("matrix"), configuration(backend, server.url)) as router:
+        made = World(router, server)
+        yield made
+        seen = sum(server.requests.values())
+        assert_conserved(
+            router.database, lambda: router.ask("/metrics").body.decode(), admitted=len(made.asked), seen=seen
+        )
+        assert server.running == 0
+        assert router.stop() == 0
+
+
+def tries(router: Router, name: str) -> list[sqlite3.Row]:
+    with closing(sqlite3.connect(router.database)) as database:
+        database.row_factory = sqlite3.Row
+        return database.execute("SELECT * FROM attempts WHERE decision_id = ?", (name,)).fetchall()
+
+
+def said(answer: Answer, stream: bool) -> str:
+    if not stream:
+        return str(answer.json()["choices"][0]["message"]["content"])
+    chunks = [one for one in events(answer) if isinstance(one, dict)]
+    return "".join(c["delta"].get("content") or "" for one in chunks for c in one.get("choices", ()))
+
+
+def problem(answer: Answer) -> dict[str, object] | None:
+    """The error of an answer, or of its last event."""
+    found = answer.json() if answer.headers["content-type"].startswith("application/json") else events(answer)[-1]
+    return found.get("error") if isinstance(found, dict) else None
+
+
+@pytest.mark.parametrize(("stream", "fallback"), MODES, ids=[mode(*one) for one in MODES])
+@pytest.mark.parametrize("name", MATRIX)
+def test_what_the_client_sees_and_what_is_recorded(world: World, name: str, stream: bool, fallback: bool) -> None:
+    row, model = MATRIX[name], f"{name}@{mode(stream, fallback)}"
+    world.asked.append(model)
+    answer = world.router.chat(f"r-{model}", stream=stream, max_tokens=1)
+    text = "Grüße 日本語 🙂 end" if name == "bytewise" else TEXT
+    made = tries(world.router, answer.headers["x-router-decision-id"])
+    outcomes = row.outcome if isinstance(row.outcome, tuple) else (row.outcome,)
+    assert made[0]["outcome"] in outcomes
+    assert 1 <= world.server.requests[model] <= row.tries
+    if row.breaks and stream:
+        assert answer.status == 200
+        assert name == "drip" or text.startswith(said(answer, stream))
+        error = problem(answer)
+        assert error is not None
+        assert error["code"] in row.code
+        assert len(made) == 1
+        return
+    if row.own or (row.alone == 200 and not fallback):
+        assert answer.headers["x-router-model"] == model
+    elif fallback and not row.passed:
+        assert answer.headers["x-router-model"] == "fb-ok"
+        assert answer.headers["x-router-reason"].startswith("fallback:")
+    else:
+        error = problem(answer)
+        assert answer.status == row.alone
+        assert error is not None
+        assert not row.code or error["code"] in row.code
+        assert row.alone < 500 or answer.headers["x-should-retry"] == "false"
+        assert row.alone != 429 or int(answer.headers["retry-after"]) >= 1
+        assert row.tries > 1 or len(made) == 1
+        return
+    assert answer.status == 200
+    assert said(answer, stream).split() == (text if answer.headers["x-router-model"] == model else TEXT).split()
+    assert not stream or events(answer)[-1] == "[DONE]"
+    assert made[-1]["outcome"] == "ok"
+    assert made[-1]["usage_source"] == ("estimated" if name == "no-usage" else "reported")
+
+
+def test_every_scenario_is_a_row() -> None:
+    assert set(MATRIX) | ELSEWHERE == set(SCENARIOS)
+
+
+UNREACHABLE = {
+    "a closed port": ("http://127.0.0.1:9/v1", "connect"),
+    "a name that does not resolve": ("http://nowhere.invalid/v1", "dns"),
+    "no TLS": ("https://127.0.0.1:{port}/v1", "tls"),
+}
+REST = "tier: small, location: local, context: 4096, health: none, breaker: none"
+
+
+def small(server: FaultServer, first: str, url: str, *chain: str) -> str:
+    return (
+        f"models:\n  - {{name: {first}, backend: openai_compatible, endpoints: [{{url: '{url}'}}], {REST}}}\n"
+        f"  - {{name: fb-ok, backend: openai_compatible, endpoints: [{{url: '{server.url}'}}], {REST}}}\n"
+        f"routes:\n  auto: {{models: [{', '.join(chain)}], policy: {{kind: fixed}}, retry: {{budget: 1}}}}\n"
+    )
+
+
+@pytest.fixture
+def plain() -> Iterator[int]:
+    """The port of a server that answers TLS with plain text."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("name", UNREACHABLE)
+@pytest.mark.parametrize("fallback", [False, True])
+def test_what_cannot_be_reached(tmp_path: Path, plain: int, name: str, fallback: bool) -> None:
+    address, outcome = UNREACHABLE[name]
+    chain = ("bad", "fb-ok") if fallback else ("bad",)
+    with (
+        running() as server,
+        serving(tmp_path, small(server, "bad", address.format(port=plain), *chain)) as router,
+    ):
+        answer = router.chat()
+        made = tries(router, answer.headers["x-router-decision-id"])
+        assert made[0]["outcome"] == outcome
+        assert answer.status == (200 if fallback else 502)
+        assert fallback or answer.headers["x-should-retry"] == "false"
+        seen = sum(server.requests.values())
+        assert_conserved(router.database, lambda: router.ask("/metrics").body.decode(), admitted=1, seen=seen)
+
+
+def test_a_flapping_upstream_is_served_throughout(tmp_path: Path) -> None:
+    with running() as server, serving(tmp_path, small(server, "flapping", server.url, "flapping", "fb-ok")) as router:
+        got = [router.chat() for _ in range(60)]
+    assert {one.status for one in got} == {200}
+    assert {one.headers["x-router-model"] for one in got} == {"flapping", "fb-ok"}

@@ -1,0 +1,112 @@
+"""Good answers on the two wires that upstreams speak, as the parts that faults are made of."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import orjson
+from msgspec import Struct
+
+Wire: TypeAlias = Literal["openai", "anthropic"]
+TOKENS = tuple(f"word{i} " for i in range(60))
+JSON_TYPE = "application/json"
+
+
+class Ask(Struct, frozen=True):
+    """One request. `turn` counts those of its model, from 0."""
+
+    wire: Wire
+    model: str
+    stream: bool
+    turn: int
+
+
+def head(status: int, *fields: str, length: int | None = None) -> bytes:
+    lines = [f"HTTP/1.1 {status} X", *fields]
+    lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+END = b"0\r\n\r\n"
+SSE_HEAD = head(200, "Content-Type: text/event-stream")
+
+
+def body(ask: Ask, text: str, usage: bool = True) -> bytes:
+    """A whole answer's JSON."""
+    if ask.wire == "anthropic":
+        document: dict[str, Any] = {
+            "id": "msg_1", "type": "message", "role": "assistant", "model": ask.model, "stop_sequence": None,
+            "content": [{"type": "text", "text": text}], "stop_reason": "end_turn",
+            "usage": {"input_tokens": 100, "output_tokens": 60},
+        }  # fmt: skip
+    else:
+        message = {"role": "assistant", "content": text, "refusal": None}
+        document = {
+            "id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": ask.model,
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 60, "total_tokens": 160},
+        }  # fmt: skip
+    if not usage:
+        del document["usage"]
+    return orjson.dumps(document)
+
+
+def whole(data: bytes, status: int = 200, *fields: str) -> bytes:
+    return head(status, f"Content-Type: {JSON_TYPE}", *fields, length=len(data)) + data
+
+
+def error(ask: Ask, status: int, kind: str, message: str = "scripted", *fields: str, code: str | None = None) -> bytes:
+    return whole(orjson.dumps(error_object(ask, kind, message, code)), status, *fields)
+
+
+def error_object(ask: Ask, kind: str, message: str = "scripted", code: str | None = None) -> dict[str, Any]:
+    inner = {"type": kind, "message": message} | ({} if code is None else {"code": code})
+    return (
+        {"type": "error", "error": inner}
+        if ask.wire == "anthropic"
+        else {"error": {"param": None, "code": code} | inner}
+    )
+
+
+def events(ask: Ask, tokens: Sequence[str], usage: bool = True) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """The events of a stream, without framing: those before the content, one for each token, and the end."""
+    if ask.wire == "anthropic":
+        used = {"usage": {"input_tokens": 100, "output_tokens": 1}} if usage else {}
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": ask.model, "content": []}
+        before: list[dict[str, Any]] = [
+            {"type": "message_start", "message": message | {"stop_reason": None, "stop_sequence": None} | used},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        ]
+        said: list[dict[str, Any]] = [
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": token}}
+            for token in tokens
+        ]
+        stop = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}}
+        after: list[dict[str, Any]] = [
+            {"type": "content_block_stop", "index": 0},
+            stop | ({"usage": {"output_tokens": 60}} if usage else {"usage": {}}),
+            {"type": "message_stop"},
+        ]
+        return [_named(one) for one in before], [_named(one) for one in said], [_named(one) for one in after]
+    opening = [_delta(ask, {"role": "assistant", "content": ""})]
+    ending = [_delta(ask, {}, "stop")]
+    if usage:
+        counts = {"prompt_tokens": 100, "completion_tokens": 60, "total_tokens": 160}
+        ending.append(b"data: " + orjson.dumps({**_chunk(ask), "choices": [], "usage": counts}))
+    return opening, [_delta(ask, {"content": token}) for token in tokens], [*ending, b"data: [DONE]"]
+
+
+def _named(document: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b" % (str(document["type"]).encode(), orjson.dumps(document))
+
+
+def _chunk(ask: Ask) -> dict[str, Any]:
+    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": ask.model}
+
+
+def _delta(ask: Ask, delta: dict[str, Any], finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: " + orjson.dumps({**_chunk(ask), "choices": [choice]})
