@@ -5,6 +5,7 @@
 # make test-real  the same contracts against real servers (downloads several GB)
 # make train DATA=folder        the shipped predictor anew, from the data files that its card names
 # make train-check DATA=folder  whether that gives the shipped file byte for byte; replaces nothing
+# make soak    load, faults, reloads, kill -9 and clients that leave, for half an hour   (ARGS="--minutes 5 --kills 20")
 # make distil  whether the embedding table can be made anew from its public model   (ARGS=--write replaces it; downloads up to 3 GB)
 # Needs Python 3.11 or newer with venv, and make. Nothing is installed outside this folder.
 
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-real check format train train-check distil bench bench-decision bench-scenarios bench-tasks docs clean
+.PHONY: demo test test-real check format train train-check distil bench bench-decision bench-scenarios bench-tasks soak docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -66,6 +67,9 @@ bench-decision: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.decision $(ARGS)
 
 # One thread of linear algebra: training then gives the same numbers everywhere.
+soak: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.support.soak $(ARGS)
+
 bench-scenarios: $(VENV)/dev.stamp
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.scenarios $(ARGS)
 

@@ -97,7 +97,8 @@ MODES = [(stream, fallback) for stream in (False, True) for fallback in (False, 
 def configuration(backend: str, url: str) -> str:
     common = (
         f"backend: {backend}, endpoints: [{{url: '{url}'}}], tier: small, location: local, "
-        "price: {input: 1, output: 2}, health: none, breaker: none, timeouts: {connect: 500ms, first_token: 400ms, idle: 400ms, total: 4s}"
+        "price: {input: 1, output: 2}, health: none, breaker: none, "
+        "timeouts: {connect: 500ms, first_token: 400ms, idle: 400ms, total: 4s}"
     )
     if backend == "anthropic":
         common += ", api_key: sk-none"

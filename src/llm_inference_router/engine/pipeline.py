@@ -32,6 +32,7 @@ class Pipeline:
         self._runtime = runtime
         self._request = request
         self._explained = explained
+        self.left = False  # set by the server when the client has gone
         self.complete = False  # the whole answer has been handed over
         baseline = runtime.catalog.models[decision.baseline]
         self.trace = Trace(decision, baseline, stream=request.stream, arrived=arrived)
@@ -52,7 +53,8 @@ class Pipeline:
             runtime.spawn(self._record(dispatch, _CLIENT_LEFT, "client_stalled"))
             raise
         except asyncio.CancelledError as cancelled:
-            if CLIENT_LEFT in cancelled.args:
+            # A limit may have struck in the same moment: then the word is lost, and `left` still tells.
+            if self.left or CLIENT_LEFT in cancelled.args:
                 runtime.spawn(self._record(dispatch, _CLIENT_LEFT, "client_left"))
             else:
                 runtime.spawn(self._record(dispatch, 200 if dispatch.begun else Draining.status, Draining.code))

@@ -1,7 +1,7 @@
 """POST /v1/chat/completions, as a raw ASGI function: this is the hot path."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from llm_inference_router.dialects.chat import parse
@@ -87,7 +87,7 @@ class _Exchange:
         runtime.observer.decided(decision)
         pipeline = Pipeline(runtime, request, decision, arrived=self._arrived, explained=wanted.explained)
         self._trace = pipeline.trace
-        await while_connected(pipeline.answer(self._reply), receive, leaving)
+        await while_connected(pipeline, self._reply, receive, leaving)
         return pipeline
 
     async def fail(self, error: RouterError) -> None:
@@ -131,19 +131,17 @@ class _Once(_Exchange):
         self._idempotency.settle(claimed, decision.id if decision else "", answered, kept)
 
 
-async def while_connected(work: Coroutine[Any, Any, None], receive: Receive, leaving: Leaving | None) -> None:
-    """Runs `work` in this task and cancels it when the client leaves; returns quietly then.
+async def while_connected(pipeline: Pipeline, reply: Reply, receive: Receive, leaving: Leaving | None) -> None:
+    """Answers in this task and cancels it when the client leaves; returns quietly then.
 
     Our own server calls what is in `leaving`; of another one a second task has to ask.
     """
     task = asyncio.current_task()
     assert task is not None
     watcher: asyncio.Task[None] | None = None
-    left = False
 
     def leave() -> None:
-        nonlocal left
-        left = True
+        pipeline.left = True
         task.cancel(CLIENT_LEFT)
 
     if leaving is not None:
@@ -151,9 +149,9 @@ async def while_connected(work: Coroutine[Any, Any, None], receive: Receive, lea
     else:
         watcher = asyncio.create_task(_watch(receive, leave))
     try:
-        await work
+        await pipeline.answer(reply)
     except asyncio.CancelledError:
-        if not left or task.uncancel() > 0:
+        if not pipeline.left or task.uncancel() > 0:
             raise
     finally:
         if leaving is not None:

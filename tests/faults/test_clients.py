@@ -1,0 +1,107 @@
+"""Clients that leave, stay silent, or never finish what they say: what they cost is given back, and others are served."""
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.serving.router import Router, serving
+from tests.support.conserved import assert_conserved
+from tests.support.faults.server import FaultServer, running
+from tests.support.soak import exchange
+
+REST = "tier: small, location: local, context: 8192, price: {input: 1, output: 1}, health: none, breaker: none"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultServer]:
+    with running() as one:
+        yield one
+
+
+@pytest.fixture
+def router(server: FaultServer, tmp_path: Path) -> Iterator[Router]:
+    names = ("ok", "drip", "silent", "stall", "silent-after-head")
+    models = "\n".join(
+        f"  - {{name: {name}, backend: openai_compatible, endpoints: [{{url: '{server.url}'}}], {REST}}}"
+        for name in names
+    )
+    server.requests.clear()
+    with serving(tmp_path, f"models:\n{models}\nroutes:\n  auto: {{models: [ok]}}\n") as one:
+        yield one
+
+
+def eventually(holds: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come to be"
+        time.sleep(0.02)
+
+
+def descriptors(router: Router) -> int:
+    return len(os.listdir(f"/proc/{router.process.pid}/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
+def test_a_hundred_clients_that_leave_in_every_phase_leave_nothing_open(router: Router, server: FaultServer) -> None:
+    """While the model is silent, after its head, in the middle of a stream, in the middle of a whole answer."""
+    router.chat("ok")
+    before = descriptors(router)
+    luck = random.Random(1)
+    asked = 1
+    for number in range(100):
+        model = ("silent", "silent-after-head", "drip", "stall")[number % 4]
+        stream = number % 8 < 4
+        seen = sum(server.requests.values())
+        with suppress(TimeoutError):
+            _leave(
+                router,
+                model,
+                stream,
+                luck.choice((0.005, 0.02)),
+                lambda seen=seen: sum(server.requests.values()) > seen,
+            )
+        asked += 1
+    eventually(lambda: server.running == 0, 5)
+    eventually(lambda: descriptors(router) <= before + 4, 10)
+    text = router.ask("/metrics").body.decode()
+    assert_conserved(router.database, lambda: text, admitted=asked, seen=sum(server.requests.values()))
+    assert router.chat("ok").status == 200
+
+
+def _more(server: FaultServer, seen: int) -> bool:
+    return sum(server.requests.values()) > seen
+
+
+def _leave(router: Router, model: str, stream: bool, after: float, arrived: Callable[[], bool]) -> None:
+    """Asks, waits until the upstream has been asked, and goes."""
+    body = b'{"model":"%b","stream":%b,"max_tokens":5000,"messages":[{"role":"user","content":"Hi"}]}' % (
+        model.encode(), b"true" if stream else b"false",
+    )  # fmt: skip
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    with closing(socket.create_connection(("127.0.0.1", router.port), timeout=10)) as connection:
+        connection.sendall(head.encode() + body)
+        eventually(arrived, 10)
+        time.sleep(after)
+
+
+def test_five_hundred_slow_connections_are_closed_and_others_are_served_meanwhile(router: Router) -> None:
+    """Silent ones and half heads; the limit is ten seconds, and nobody waits for them."""
+    with ExitStack() as stack:
+        slow = []
+        for number in range(500):
+            connection = stack.enter_context(closing(socket.create_connection(("127.0.0.1", router.port), timeout=30)))
+            if number % 2:
+                connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: local")
+            slow.append(connection)
+        for _ in range(20):
+            assert exchange(router.port, "ok", stream=True).endswith(b"0\r\n\r\n")
+        for connection in slow:
+            assert connection.recv(65536) == b""
+    closed = [line for line in router.ask("/metrics").body.decode().splitlines() if "connections_closed_total{" in line]
+    assert sum(float(line.rpartition(" ")[2]) for line in closed) >= 500
