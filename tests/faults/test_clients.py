@@ -1,4 +1,4 @@
-"""Clients that leave, stay silent, or never finish what they say: what they cost is given back, and others are served."""
+"""Clients that leave, stay silent, or never finish: what they cost is given back, and others are served."""
 
 import os
 import random
@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,13 +60,7 @@ def test_a_hundred_clients_that_leave_in_every_phase_leave_nothing_open(router: 
         stream = number % 8 < 4
         seen = sum(server.requests.values())
         with suppress(TimeoutError):
-            _leave(
-                router,
-                model,
-                stream,
-                luck.choice((0.005, 0.02)),
-                lambda seen=seen: sum(server.requests.values()) > seen,
-            )
+            _leave(router, model, stream, luck.choice((0.005, 0.02)), partial(_more, server, seen))
         asked += 1
     eventually(lambda: server.running == 0, 5)
     eventually(lambda: descriptors(router) <= before + 4, 10)
