@@ -223,3 +223,50 @@ def test_nothing_is_waited_for_or_tried_beyond_the_deadline(
         command = machine.failed(faults[step % len(faults)], command.endpoint, now)
         step += 1
     assert step <= 4 * len(chain)
+
+
+@given(
+    chain=chains,
+    events=st.lists(st.tuples(st.booleans(), st.sampled_from(KINDS)), min_size=1, max_size=40),
+    attempts=st.integers(1, 4),
+    fits=st.sets(st.integers(0, 4)),
+)
+def test_after_content_only_a_cut_goes_on_and_that_within_the_tries_and_to_models_that_fit(
+    chain: list[Model], events: list[tuple[bool, Fault]], attempts: int, fits: set[int]
+) -> None:
+    machine = plan(chain, attempts)
+    command, tries, cuts = machine.start(), Counter[str](), 0
+    allowed = {f"m{i}" for i in fits}
+    for begins, fault in events:
+        while isinstance(command, Wait):
+            command = machine.waited(0.0)
+        if isinstance(command, Give):
+            break
+        tries[command.model.name] += 1
+        assert cuts == 0 or command.model.name in allowed
+        if not begins:
+            command = machine.failed(fault, command.endpoint, 0.0)
+            continue
+        machine.began()
+        cuts += 1
+        command = machine.cut(fault, command.endpoint, 0.0, lambda one: one.name in allowed)
+    assert all(count <= attempts for count in tries.values())
+    assert cuts <= attempts
+
+
+def test_the_rest_of_an_answer_is_asked_of_the_models_that_follow_and_last_of_the_one_that_broke() -> None:
+    machine = plan([model("a"), model("b"), model("c")], attempts=3)
+    order = []
+    command = machine.start()
+    for _ in range(3):
+        assert isinstance(command, Try)
+        order.append(command.model.name)
+        machine.began()
+        command = machine.cut(Fault("truncated", "x"), command.endpoint, 0.0, lambda one: True)
+    assert order == ["a", "b", "c"]
+    assert isinstance(command, Give)
+    alone = plan([model("a")], attempts=3)
+    first = alone.start()
+    assert isinstance(first, Try)
+    alone.began()
+    assert isinstance(alone.cut(Fault("truncated", "x"), first.endpoint, 0.0, lambda one: True), Try)

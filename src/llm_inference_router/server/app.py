@@ -15,7 +15,7 @@ from llm_inference_router.engine.watch import kept_up, watch
 from llm_inference_router.routing.catalog import Catalog
 from llm_inference_router.server.auth import Keys
 from llm_inference_router.server.body import Receive
-from llm_inference_router.server.chat import ChatCompletions
+from llm_inference_router.server.chat import ChatCompletions, Running
 from llm_inference_router.server.idempotency import Idempotency
 from llm_inference_router.server.pages import pages
 from llm_inference_router.server.reload import Loaded, Reloads, Source
@@ -49,6 +49,7 @@ class Router:
         self._senses = senses
         self._source = source
         self._clock = SystemClock()
+        self._running = Running()
         self._served: _Served | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
@@ -84,7 +85,7 @@ class Router:
         self._reloads = Reloads(self._source, self._current, self._swap, self.metrics, self.log, self._clock.now_ms)
         runtime = Runtime(self._config, self._store, self._observer, self._clock, self._senses)
         await recall(runtime, self._store.path)
-        self._served = self._serve(runtime, None)
+        self._served = self._serve(runtime)
         self._spawn(kept_up(self._observer, self._reloads.watch))
 
     async def stop(self) -> None:
@@ -107,13 +108,13 @@ class Router:
         old = self._served
         assert old is not None, "the router must have started"
         runtime = Runtime(loaded.config, self._store, self._observer, self._clock, loaded.senses, old.runtime)
-        self._served = self._serve(runtime, old.chat)
+        self._served = self._serve(runtime)
         old.watch.cancel()
-        self._spawn(_retire(old, self._served.chat))
+        self._spawn(_retire(old))
 
-    def _serve(self, runtime: Runtime, before: ChatCompletions | None) -> _Served:
+    def _serve(self, runtime: Runtime) -> _Served:
         keys = Keys(runtime.config.server.keys)
-        chat = ChatCompletions(runtime, keys, self._idempotency, before)
+        chat = ChatCompletions(runtime, keys, self._idempotency, self._running)
         rest = pages(runtime, keys, self._store, self.metrics, self._reloads)
         task = asyncio.get_running_loop().create_task(watch(runtime, self._store))
         paths = {"/v1/chat/completions": chat}
@@ -137,9 +138,8 @@ class Router:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _retire(old: _Served, successor: ChatCompletions) -> None:
+async def _retire(old: _Served) -> None:
     """Closes the sockets of an old configuration when its last request has ended."""
-    while old.chat.running:  # noqa: ASYNC110 - the hot path must not pay for an event
+    while old.chat.mine:  # noqa: ASYNC110 - the hot path must not pay for an event
         await asyncio.sleep(_LOOK_S)
-    successor.before = None
     await old.runtime.close()

@@ -21,22 +21,24 @@ from llm_inference_router.store.idempotency import Answer, Claim
 Leaving: TypeAlias = set[Callable[[], None]]
 
 
-class ChatCompletions:
-    """`before` served an earlier configuration, as long as requests of it run: they count towards the limit."""
+class Running:
+    """How many requests run, of this configuration and of those before it that still serve."""
 
-    def __init__(
-        self, runtime: Runtime, keys: Keys, idempotency: Idempotency, before: "ChatCompletions | None" = None
-    ) -> None:
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class ChatCompletions:
+    """Serves one configuration. `running` is shared with those before it: together they keep to the limit."""
+
+    def __init__(self, runtime: Runtime, keys: Keys, idempotency: Idempotency, running: Running) -> None:
         self._runtime = runtime
         self._idempotency = idempotency
         self._keys = keys
-        self._running = 0
-        self.before = before
-
-    @property
-    def running(self) -> int:
-        """Requests of this configuration and of those before it."""
-        return self._running + (self.before.running if self.before is not None else 0)
+        self._running = running
+        self.mine = 0  # of the requests that run, those of this configuration
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         offer: Offer = scope.get("extensions", {}).get(EXTENSION, {})
@@ -45,9 +47,10 @@ class ChatCompletions:
             exchange: _Exchange = _Once(self._runtime, send, headers, self._idempotency)
         else:
             exchange = _Exchange(self._runtime, Reply(send, self._runtime, offer), headers)
-        self._running += 1
+        self._running.count += 1
+        self.mine += 1
         try:
-            if self.running > self._runtime.config.server.max_requests:
+            if self._running.count > self._runtime.config.server.max_requests:
                 spread = 2.0 * self._runtime.random.random()  # or all that are turned away would come back at once
                 raise Busy("too many requests are running (server.max_requests)", retry_after_s=1.0 + spread)
             await exchange.run(self._keys, receive, offer.get("leaving"))
@@ -62,7 +65,8 @@ class ChatCompletions:
             self._runtime.observer.crashed(error)
             await exchange.fail(Internal("something went wrong in the router; the request can be sent again"))
         finally:
-            self._running -= 1
+            self._running.count -= 1
+            self.mine -= 1
 
 
 class _Exchange:
