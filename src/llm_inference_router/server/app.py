@@ -1,6 +1,7 @@
 """The ASGI application: inference as raw functions, everything else through Starlette, and the life of both."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -139,7 +140,9 @@ class Router:
 
 
 async def _retire(old: _Served) -> None:
-    """Closes the sockets of an old configuration when its last request has ended."""
+    """Closes the sockets of an old configuration when its last request has ended, and gives back what it took."""
     while old.chat.mine:  # noqa: ASYNC110 - the hot path must not pay for an event
         await asyncio.sleep(_LOOK_S)
     await old.runtime.close()
+    del old
+    gc.collect()  # it refers to itself, and the collector seldom looks (server.listen); a few milliseconds
