@@ -98,7 +98,7 @@ def configuration(backend: str, url: str) -> str:
     common = (
         f"backend: {backend}, endpoints: [{{url: '{url}'}}], tier: small, location: local, "
         "price: {input: 1, output: 2}, health: none, breaker: none, "
-        "timeouts: {connect: 500ms, first_token: 400ms, idle: 400ms, total: 4s}"
+        "timeouts: {connect: 1s, first_token: 1s, idle: 1s, total: 4s}"
     )
     if backend == "anthropic":
         common += ", api_key: sk-none"

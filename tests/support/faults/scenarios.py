@@ -365,9 +365,10 @@ def invalid_utf8(ask: Ask) -> Sequence[Step]:
 
 @scenario
 def long_line(ask: Ask) -> Sequence[Step]:
-    """one event of 3 MiB"""
+    """one event of 3 MiB, or a whole answer that says it is 65 MiB long"""
     if not ask.stream:
-        return (Send(whole(b"[" + b" " * (65 * 1024 * 1024) + b"]")),)
+        opening = head(200, f"Content-Type: {JSON_TYPE}", length=65 * 1024 * 1024)
+        return (Send(opening), Drip(b" " * 65536, 0.0))
     return (Send(SSE_HEAD + framed([b"data: " + b"x" * (3 * 1024 * 1024)]) + END),)
 
 
