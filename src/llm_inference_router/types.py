@@ -48,6 +48,7 @@ FaultKind: TypeAlias = Literal[
     "auth",
     "truncated",
     "cancelled",
+    "hedged",
     "timeout.connect",
     "timeout.first_token",
     "timeout.idle",

@@ -44,7 +44,6 @@ def _base(more: str = "", route: str = "", rest: str = "") -> str:
         ),
         (_base(route=", explore: 0.01"), "routes.auto.explore"),
         (_base(route=", session: {stickiness: always}"), "routes.auto.session"),
-        (_base(route=", retry: {hedge: 200ms}"), "routes.auto.retry.hedge"),
         (_base(more=", limits: {concurrent: 4}"), "models.small.limits"),
         (_base(rest="server: {workers: 2}\n"), "server.workers"),
         (_base(rest="store: {url: postgresql://db/router}\n"), "store.url"),
@@ -62,7 +61,7 @@ def test_each_real_use_is_one_line(text: str, key: str) -> None:
         _base(rest="budgets: []\nexperiments: []\nprivacy: {}\n"),
         _base(rest="privacy: {detect: [], unreadable: sensitive, levels: {}, redact_for_cloud: false}\n"),
         _base(rest='server: {workers: 1}\ntelemetry: {traces: ""}\nstore: {url: sqlite:///a.db}\n'),
-        _base(route=", explore: 0, predictor: default, session: {stickiness: none}, retry: {hedge: none}"),
+        _base(route=", explore: 0, predictor: default, session: {stickiness: none}, retry: {hedge: 200ms}"),
         _base(
             route=", on_cut_stream: error, content: true",
             more=", limits: {}, health: {path: /up}, breaker: none",

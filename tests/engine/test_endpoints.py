@@ -73,7 +73,7 @@ class World:
             self.endpoints.ended(command.endpoint, turn, fault, self.now)
             if fault is None:
                 return True
-            command = plan.failed(fault, command.endpoint, self.now)
+            command = plan.failed(fault, command, self.now)
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.1, 1.0], ids=lambda gap: f"{gap:g} s between requests")

@@ -66,7 +66,7 @@ def run(chain: list[Model], faults: list[Fault], attempts: int = 3, retries: int
             continue
         tries.append(command)
         fault = faults[min(len(tries) - 1, len(faults) - 1)]
-        command = machine.failed(fault, command.endpoint, float(step) / 1000)
+        command = machine.failed(fault, command, float(step) / 1000)
     raise AssertionError("the plan did not end")
 
 
@@ -140,7 +140,7 @@ def test_a_short_rate_limit_is_waited_for_and_a_long_one_is_not() -> None:
     machine = plan([model("a"), model("b")])
     first = machine.start()
     assert isinstance(first, Try)
-    command = machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=2.0), first.endpoint, 0.0)
+    command = machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=2.0), first, 0.0)
     assert isinstance(command, Wait)
     assert 2.0 <= command.seconds <= 2.2  # those who were told the same do not come back at the same moment
     again = machine.waited(2.2)
@@ -149,7 +149,7 @@ def test_a_short_rate_limit_is_waited_for_and_a_long_one_is_not() -> None:
     machine = plan([model("a"), model("b")])
     first = machine.start()
     assert isinstance(first, Try)
-    command = machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=30), first.endpoint, 0.0)
+    command = machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=30), first, 0.0)
     assert isinstance(command, Try)
     assert command.model.name == "b"
 
@@ -159,7 +159,7 @@ def test_after_content_nothing_is_tried_again() -> None:
     first = machine.start()
     assert isinstance(first, Try)
     machine.began()
-    assert isinstance(machine.failed(Fault("reset", "x"), first.endpoint, 0.0), Give)
+    assert isinstance(machine.failed(Fault("reset", "x"), first, 0.0), Give)
 
 
 def test_no_free_endpoint_is_said_as_such() -> None:
@@ -179,7 +179,7 @@ def test_a_server_error_that_names_a_moment_is_waited_for() -> None:
     first = machine.start()
     assert isinstance(first, Try)
     told = Fault("status", "x", status=503, retry_after_s=1.0)
-    assert isinstance(machine.failed(told, first.endpoint, 0.0), Wait)
+    assert isinstance(machine.failed(told, first, 0.0), Wait)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_rate_limited_endpoint_is_not_waited_for_while_another_is_free() -> No
     machine = plan([model("a", endpoints=2)])
     first = machine.start()
     assert isinstance(first, Try)
-    command = machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=1.0), first.endpoint, 0.0)
+    command = machine.failed(Fault("rate_limited", "x", status=429, retry_after_s=1.0), first, 0.0)
     assert isinstance(command, Try)
     assert command.endpoint.id == "a@1"
 
@@ -220,7 +220,7 @@ def test_nothing_is_waited_for_or_tried_beyond_the_deadline(
         assert command.model in chain
         assert command.endpoint in command.model.endpoints
         now += took[step % len(took)]
-        command = machine.failed(faults[step % len(faults)], command.endpoint, now)
+        command = machine.failed(faults[step % len(faults)], command, now)
         step += 1
     assert step <= 4 * len(chain)
 
@@ -245,11 +245,11 @@ def test_after_content_only_a_cut_goes_on_and_that_within_the_tries_and_to_model
         tries[command.model.name] += 1
         assert cuts == 0 or command.model.name in allowed
         if not begins:
-            command = machine.failed(fault, command.endpoint, 0.0)
+            command = machine.failed(fault, command, 0.0)
             continue
         machine.began()
         cuts += 1
-        command = machine.cut(fault, command.endpoint, 0.0, lambda one: one.name in allowed)
+        command = machine.cut(fault, command, 0.0, lambda one: one.name in allowed)
     assert all(count <= attempts for count in tries.values())
     assert cuts <= attempts
 
@@ -262,11 +262,107 @@ def test_the_rest_of_an_answer_is_asked_of_the_models_that_follow_and_last_of_th
         assert isinstance(command, Try)
         order.append(command.model.name)
         machine.began()
-        command = machine.cut(Fault("truncated", "x"), command.endpoint, 0.0, lambda one: True)
+        command = machine.cut(Fault("truncated", "x"), command, 0.0, lambda one: True)
     assert order == ["a", "b", "c"]
     assert isinstance(command, Give)
     alone = plan([model("a")], attempts=3)
     first = alone.start()
     assert isinstance(first, Try)
     alone.began()
-    assert isinstance(alone.cut(Fault("truncated", "x"), first.endpoint, 0.0, lambda one: True), Try)
+    assert isinstance(alone.cut(Fault("truncated", "x"), first, 0.0, lambda one: True), Try)
+
+
+@given(
+    chain=chains,
+    events=st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from(KINDS)), min_size=1, max_size=60),
+    attempts=st.integers(1, 4),
+    retries=st.integers(0, 5),
+)
+def test_a_second_try_runs_beside_the_first_once_elsewhere_and_out_of_the_budget(
+    chain: list[Model], events: list[tuple[bool, bool, Fault]], attempts: int, retries: int
+) -> None:
+    left = [retries]
+
+    def spend() -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    machine = Plan(chain, attempts=attempts, choose=first_free, spend=spend, random=lambda: 1.0, deadline=100.0)
+    command, tries, hedges, too_small = machine.start(), Counter[str](), 0, 0
+    for hedge, second_goes_on, fault in events:
+        while isinstance(command, Wait):
+            command = machine.waited(0.0)
+        if isinstance(command, Give):
+            break
+        running, tries[command.model.name] = command, tries[command.model.name] + 1
+        assert running.model.context > too_small
+        beside = machine.beside(running, 0.0) if hedge else None
+        if beside is not None:
+            hedges += 1
+            tries[beside.model.name] += 1
+            assert beside.endpoint != running.endpoint
+            dropped, running = (running, beside) if second_goes_on else (beside, running)
+            machine.dropped(Fault("reset", "x"), dropped)
+        if fault.code == "context_length_exceeded":
+            too_small = max(too_small, running.model.context)
+        command = machine.failed(fault, running, 0.0)
+    assert hedges <= 1
+    assert all(count <= attempts for count in tries.values())
+    assert sum(tries.values()) - len(tries) <= retries
+    assert isinstance(command, Give) or len(events) < 2 * attempts * len(chain) + 1
+
+
+def test_the_second_try_prefers_another_endpoint_of_the_same_model() -> None:
+    for chain, expected in (
+        ([model("a", endpoints=2), model("b")], "a@1"),
+        ([model("a"), model("b")], "b@0"),
+    ):
+        machine = plan(chain)
+        first = machine.start()
+        assert isinstance(first, Try)
+        second = machine.beside(first, 0.0)
+        assert second is not None
+        assert second.endpoint.id == expected
+        assert machine.beside(first, 0.0) is None
+    alone = plan([model("a")])
+    first = alone.start()
+    assert isinstance(first, Try)
+    assert alone.beside(first, 0.0) is None
+
+
+def test_when_both_tries_fail_the_rest_of_the_chain_is_tried_and_no_silent_endpoint_again() -> None:
+    machine = plan([model("a"), model("b"), model("c")])
+    first = machine.start()
+    assert isinstance(first, Try)
+    second = machine.beside(first, 0.0)
+    assert second is not None
+    machine.dropped(Fault("timeout.first_token", "x"), first)
+    third = machine.failed(Fault("timeout.first_token", "x"), second, 1.0)
+    assert isinstance(third, Try)
+    assert third.model.name == "c"
+    end = machine.failed(Fault("timeout.first_token", "x"), third, 2.0)
+    assert isinstance(end, Give)
+
+
+def test_no_second_try_without_budget_or_time_or_after_content() -> None:
+    chain = [model("a"), model("b")]
+    poor = plan(chain, retries=0)
+    first = poor.start()
+    assert isinstance(first, Try)
+    assert poor.beside(first, 0.0) is None
+    late = plan(chain)
+    first = late.start()
+    assert isinstance(first, Try)
+    assert late.beside(first, 100.0) is None
+    begun = plan(chain)
+    first = begun.start()
+    assert isinstance(first, Try)
+    begun.began()
+    assert begun.beside(first, 0.0) is None
+
+
+def test_a_window_that_proved_too_small_stays_too_small_for_the_whole_request() -> None:
+    chain = [model("a", context=4096), model("b", context=128000), model("c", context=2048)]
+    long = Fault("status", "long", status=400, code="context_length_exceeded")
+    tries, _ = run(chain, [long, Fault("status", "x", status=500)], attempts=1)
+    assert [t.model.name for t in tries] == ["a", "b"]

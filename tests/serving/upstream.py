@@ -237,3 +237,19 @@ def in_turn(*behaviours: Behaviour) -> Behaviour:
         await behaviours[min(next(turn), len(behaviours) - 1)](writer, request)
 
     return behave
+
+
+def hangs() -> Behaviour:
+    return sends(b"", then="hang")
+
+
+def fails(status: int) -> Behaviour:
+    return sends(whole({"error": {"message": "no", "type": "error", "code": None}}, status=status))
+
+
+def later(seconds: float, behaviour: Behaviour) -> Behaviour:
+    async def behave(writer: asyncio.StreamWriter, request: Request) -> None:
+        await asyncio.sleep(seconds)
+        await behaviour(writer, request)
+
+    return behave

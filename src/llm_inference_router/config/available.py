@@ -56,10 +56,6 @@ _LATER = (
         _routes("session", lambda route: route.session.stickiness != "none"),
         "every request is routed by itself",
     ),
-    Later(
-        _routes("retry.hedge", lambda route: route.retry.hedge != "none"),
-        "no second request is sent in parallel",
-    ),
     Later(_models("limits", lambda model: model.limits != Limits()), "no upstream limits are kept"),
     Later(_whole("server.workers", lambda config: config.server.workers > 1), "there is one process"),
     Later(

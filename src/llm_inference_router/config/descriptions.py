@@ -118,7 +118,8 @@ _SENTENCES: dict[str, dict[str, str]] = {
     "Retry": {
         "attempts": "Tries per model, at most; a silent endpoint is tried once.",
         "budget": "The share of all requests that retries may add.",
-        "hedge": "After how long a second request is sent in parallel, as a duration, or `none`.",
+        "hedge": "After how long without content the request is sent once more beside the first, as a duration, or "
+        "`none`; the first to answer is taken.",
     },
     "Route": {
         "models": "The models it may choose from; their order counts for `fixed`.",

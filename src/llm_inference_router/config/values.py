@@ -142,7 +142,8 @@ def _route(route: Route, path: Path, report: Report) -> None:
 def _hedge(retry: Retry, path: Path, report: Report) -> None:
     if retry.hedge != "none":
         try:
-            scalars.duration(Scalar(retry.hedge, True, 0))
+            if scalars.duration(Scalar(retry.hedge, True, 0)) <= 0:
+                report.problem(path, "must be longer than nothing; write none to send no second request")
         except ValueError as error:
             report.problem(path, f"{error}, or none")
 

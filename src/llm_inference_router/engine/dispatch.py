@@ -1,4 +1,4 @@
-"""Drives the plan of one request against real upstreams: tries, falls back, streams, cancels.
+"""Drives the plan of one request against real upstreams: tries, falls back, hedges, streams, cancels.
 
 Nothing is sent to the client before there is content, so until then every failure is invisible. From the first content
 on, the answer is finished by the model that began it, by another one where the route allows it and the rest joins
@@ -6,22 +6,17 @@ what was sent, or it ends with an honest error.
 """
 
 import asyncio
+from functools import partial
 
-from llm_inference_router.backends.base import Answer, Backend, Rendering
-from llm_inference_router.dialects.assemble import Assembly, added, estimate
-from llm_inference_router.dialects.continuation import Continuing, Seam, continued, whole
-from llm_inference_router.engine.deadline import Deadline
+from llm_inference_router.backends.base import Answer
+from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
-from llm_inference_router.engine.stream import Stream
-from llm_inference_router.engine.trace import Trace
-from llm_inference_router.resilience.plan import Give, Plan, Wait
-from llm_inference_router.transport.base import Response, TransportFault
-from llm_inference_router.types import Attempt, ChatRequest, Endpoint, Fault, Model, Usage
+from llm_inference_router.engine.trace import LOST, Trace
+from llm_inference_router.engine.trial import Part, Trial
+from llm_inference_router.resilience.plan import Give, Plan, Try, Wait
+from llm_inference_router.types import Attempt, ChatRequest, Fault, Model, Usage
 
-_ERROR_BYTES = 64 * 1024
-_ANSWER_BYTES = 64 * 1024 * 1024
-_SLOWEST_TOKENS_PER_S = 10.0  # the head of a whole answer comes with its last token: its limit grows by this pace
 _LATE_S = 0.002  # timers may ring a moment early, and an endpoint that rests until then would still refuse
 _CUTS = frozenset({"reset", "truncated", "malformed", "timeout.idle", "status"})
 _CANCELLED = Fault("cancelled", "the client left")
@@ -37,213 +32,177 @@ class Dispatch:
         self._sink = sink
         self._keep_text = keep_text
         self._now = runtime.clock.monotonic
-        self._ends_at = 0.0
-        self._plan: Plan | None = None
-        self._said = ""  # by earlier parts of the answer
-        self._spent: Usage | None = None
-        self._head = ("", 0)
-        self._prefilled = False
+        self._plan: Plan = runtime.plan(trace.decision, request.messages)
+        self._trial: Trial | None = None  # the one that answers; before that the last
+        self._racing: dict[asyncio.Task[Fault | None], Trial] = {}
+        self._part: Part | None = None  # of an answer that broke
         self.begun = False
-        self.answer: Answer | None = None
-        self.assembly: Assembly | None = None
+
+    @property
+    def answer(self) -> Answer | None:
+        return self._trial.answer if self._trial else None
+
+    @property
+    def assembly(self) -> Assembly | None:
+        return self._trial.assembly if self._trial else None
 
     @property
     def finish_reason(self) -> str | None:
         """The upstream's, of the last try."""
-        if self.assembly is not None:
-            return self.assembly.finish_reason
-        return self.answer.finish_reason if self.answer else None
+        return self._trial.finish_reason if self._trial else None
+
+    @property
+    def text(self) -> str:
+        """All that the client was given of a stream, where it is kept."""
+        return self._trial.text if self._trial else ""
 
     async def run(self) -> Fault | None:
         """None when the answer is complete; else the fault that ended it, which `begun` tells how to report.
 
         Raises asyncio.CancelledError and ClientStalled when the client is gone; the attempt is noted all the same.
         """
-        plan = self._plan = self._runtime.plan(self._trace.decision, self._request.messages)
-        self._ends_at = plan.deadline
+        plan = self._plan
+        hedge = self._runtime.hedge(self._trace.decision.route)
         command = plan.start()
         while not isinstance(command, Give):
             if isinstance(command, Wait):
                 await asyncio.sleep(command.seconds + _LATE_S)
                 command = plan.waited(self._now())
                 continue
-            fault = await self._try(command.model, command.endpoint)
+            if hedge is None or self._part is not None:
+                trial = self._prepare(command)
+                fault = await self._try(trial)
+            else:
+                trial, fault = await self._race(command, hedge)
+            self._follow(trial)
             if fault is None:
                 return None
-            if self._may_continue(fault):
-                self._keep_part()
-                command = plan.cut(fault, command.endpoint, self._now(), self._fits)
+            if self._may_continue(trial, fault):
+                self._part = trial.part()
+                self._trace.continued = True
+                command = plan.cut(fault, trial.tried, self._now(), self._fits)
             else:
-                command = plan.failed(fault, command.endpoint, self._now())
+                command = plan.failed(fault, trial.tried, self._now())
         return command.fault or self._all_resting()
 
-    async def _try(self, model: Model, endpoint: Endpoint) -> Fault | None:
+    def _prepare(self, tried: Try) -> Trial:
+        trial = Trial(self._runtime, self._request, self._trace.decision, tried, self._part)
+        if not self._racing:
+            self._follow(trial)
+        return trial
+
+    def _follow(self, trial: Trial) -> None:
+        """This one speaks for the request."""
+        self._trial = trial
+        self._trace.model = trial.tried.model
+        self._trace.warnings = trial.warnings
+
+    async def _try(self, trial: Trial) -> Fault | None:
         runtime, began = self._runtime, self._now()
-        self.answer = self.assembly = None
+        model, endpoint = trial.tried.model, trial.tried.endpoint
         turn = runtime.endpoints.began(endpoint)
-        self._trace.trying(model)
+        self._trace.trying(began)
         fault: Fault | None = _CANCELLED
         try:
-            fault = await self._ask(model, endpoint)
+            remaining = self._plan.deadline - began
+            begin = partial(self._begin, trial)
+            fault = await trial.run(self._sink, begin, remaining=remaining, keep_text=self._keep_text)
+            if fault is None:
+                self._lead(trial)
         finally:
+            if trial.lost and (fault is None or fault is _CANCELLED):
+                fault = LOST
             ended = self._now()
             runtime.endpoints.ended(endpoint, turn, fault, ended)
-            if fault is not None and fault is not _CANCELLED:
+            if fault is not None and fault is not _CANCELLED and fault is not LOST:
                 runtime.forget_snapshot()
             attempt = self._trace.tried(
-                model, endpoint, fault, self._usage(fault), began=began, ended=ended, at=runtime.clock.now_ms()
+                model, endpoint, fault, trial.usage(fault), began=began, ended=ended, at=runtime.clock.now_ms()
             )
-            if fault is None and attempt.usage is not None and not self._said:
-                self._learn(model.name, attempt, attempt.usage)
+            if fault is None and attempt.usage is not None and self._part is None:
+                self._learn(trial, attempt, attempt.usage)
         return fault
 
-    async def _ask(self, model: Model, endpoint: Endpoint) -> Fault | None:
-        backend = self._runtime.backends[model.name]
-        encoded = backend.encode(self._asked(model), model)
-        self._trace.warnings = encoded.warnings
-        deadline = Deadline(model.timeouts, self._ends_at - self._now(), self._head_limit(model))
+    async def _race(self, first: Try, patience: float) -> tuple[Trial, Fault | None]:
+        """`first`, and beside it a second try when that is silent for `patience` seconds. Whichever gives content, or a
+        whole answer, wins, and the other is cancelled; one that fails while the other runs is only noted."""
+        racing = self._racing
         try:
-            async with deadline:
-                response = await self._runtime.transport(model).send(encoded.call, model, endpoint)
-                try:
-                    return await self._read(response, backend, model, deadline)
-                finally:
-                    response.close(finished=self.assembly is not None and self.assembly.complete)
-        except TransportFault as error:
-            if self.assembly is not None and self.assembly.complete:
-                # The finish reason came, only what may follow it did not: the answer is complete.
-                return whole(self.text, self._request) if self._said else None
-            return error.fault
+            self._enter(first)
+            done, _ = await asyncio.wait(racing, timeout=patience)
+            beside = None if done or self.begun else self._plan.beside(first, self._now())
+            if beside is not None:
+                self._trace.hedged = True
+                self._enter(beside)
+            while True:
+                done, _ = await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    trial = racing.pop(task)
+                    if trial.lost:
+                        continue
+                    fault = task.result()
+                    if fault is None or fault.final or not racing:
+                        self._lead(trial)
+                        return trial, fault
+                    self._plan.dropped(fault, trial.tried)
+        finally:
+            for task in racing:
+                task.cancel()
+            if racing:
+                await asyncio.wait(racing)
+            racing.clear()
 
-    async def _read(self, response: Response, backend: Backend, model: Model, deadline: Deadline) -> Fault | None:
-        if not 200 <= response.status < 300:
-            return backend.fault(response.status, response.headers, await _beginning(response))
-        rendering = self._rendering(model)
-        if self._request.stream:
-            return await self._stream(response, backend, rendering, deadline)
-        # No limit of its own for the body: that of the head, which came with all its tokens, stands.
-        result = backend.answer(await response.read(_ANSWER_BYTES), rendering)
-        if isinstance(result, Fault):
-            return result
-        self.answer = result
-        return None
+    def _enter(self, tried: Try) -> None:
+        trial = self._prepare(tried)
+        self._racing[asyncio.get_running_loop().create_task(self._try(trial))] = trial
 
-    async def _stream(
-        self, response: Response, backend: Backend, rendering: Rendering, deadline: Deadline
-    ) -> Fault | None:
-        assembly = self.assembly = Assembly(
-            model=rendering.model,
-            id=rendering.id,
-            created=rendering.created,
-            include_usage=rendering.include_usage,
-            prompt_tokens=rendering.prompt_tokens,
-            keep_text=self._keep_text,
-            spent=self._spent,
-        )
-        decoder = backend.decoder(rendering)
-        if self._said:
-            decoder = Continuing(decoder, Seam(self._said, self._prefilled), *self._head)
-        fault = await Stream(decoder, assembly, self._sink, deadline, self._begin).run(response)
-        return whole(self.text, self._request) if fault is None and self._said else fault
+    def _lead(self, trial: Trial) -> None:
+        """It has answered, if only that the request is at fault: any other has lost."""
+        if trial.lost:
+            return
+        self._follow(trial)
+        for task, other in self._racing.items():
+            if other is not trial:
+                other.lost = True
+                task.cancel()
 
-    async def _begin(self) -> None:
-        assert self._plan is not None
+    async def _begin(self, trial: Trial) -> None:
         self._plan.began()
+        self._lead(trial)
         if self.begun:
             return  # the rest of an answer: its head is out
         self.begun = True
         self._trace.first_content_at = self._now()
         await self._sink.begin(self._trace)
 
-    @property
-    def text(self) -> str:
-        """All that the client was given of a stream, where it is kept."""
-        return self._said + (self.assembly.text if self.assembly is not None else "")
-
-    def _may_continue(self, fault: Fault) -> bool:
+    def _may_continue(self, trial: Trial, fault: Fault) -> bool:
         """Whether the rest may come from another model. Not where it could only be guessed: tool calls that have begun,
         several answers at once, log probabilities, reasoning without a word of the answer."""
-        part = self.assembly
         return (
             self._runtime.continues(self._trace.decision.route)
             and self.begun
-            and part is not None
+            and trial.assembly is not None
             and fault.kind in _CUTS
             and not fault.final
-            and bool(self.text)
-            and not part.called
+            and bool(trial.text)
+            and not trial.assembly.called
             and self._request.choices == 1
             and not self._request.body.get("logprobs")
         )
 
-    def _keep_part(self) -> None:
-        part = self.assembly
-        assert part is not None
-        if not self._said:
-            self._head = part.head
-        self._said = self.text
-        if part.begun or part.usage is not None:
-            self._spent = added(self._spent, part.billed())
-        self.assembly = None
-        self._trace.continued = True
-
     def _fits(self, model: Model) -> bool:
+        assert self._part is not None
         signals = self._trace.decision.signals
         left = self._request.max_tokens or signals.output_tokens.p50
-        return signals.prompt_tokens + len(self._said) // 3 + min(left, 256) <= model.context
+        return signals.prompt_tokens + len(self._part.text) // 3 + min(left, 256) <= model.context
 
-    def _asked(self, model: Model) -> ChatRequest:
-        if not self._said:
-            return self._request
-        self._prefilled = "prefill" in model.capabilities
-        return continued(self._request, self._said, self._prefilled)
-
-    def _head_limit(self, model: Model) -> float:
-        limit = model.timeouts.first_token
-        if self._request.stream:
-            return limit
-        expected = self._request.max_tokens or self._trace.decision.signals.output_tokens.p90
-        return limit + min(expected, model.max_output or expected) / _SLOWEST_TOKENS_PER_S
-
-    def _rendering(self, model: Model) -> Rendering:
-        decision = self._trace.decision
-        return Rendering(
-            model=model.name,
-            id="chatcmpl-" + decision.id.replace("-", ""),
-            created=decision.at // 1000,
-            include_usage=self._request.include_usage,
-            prompt_tokens=decision.signals.prompt_tokens,
-            choices=self._request.choices,
-        )
-
-    def _usage(self, fault: Fault | None) -> Usage | None:
-        """What a try used, as reported or estimated; None for one that produced nothing."""
-        prompt = self._trace.decision.signals.prompt_tokens
-        if self.answer is not None:
-            return self.answer.usage or estimate(prompt, self.answer.text_chars)
-        if self.assembly is not None and (self.assembly.begun or self.assembly.usage or fault is None):
-            return self.assembly.billed()
-        return estimate(prompt, 0) if fault is _CANCELLED else None
-
-    def _learn(self, model: str, attempt: Attempt, usage: Usage) -> None:
+    def _learn(self, trial: Trial, attempt: Attempt, usage: Usage) -> None:
         """What a complete answer tells of its model: how long its answers are, and, of a stream, how fast they come."""
-        live, decision = self._runtime.live, self._trace.decision
+        live, decision, model = self._runtime.live, self._trace.decision, trial.tried.model.name
         if attempt.ttft_ms is not None:
             live.observe(model, attempt.ttft_ms, attempt.total_ms, usage.output_tokens)
-        live.measure(model, decision.signals.output_tokens, usage, self.finish_reason, decision.choices)
+        live.measure(model, decision.signals.output_tokens, usage, trial.finish_reason, decision.choices)
 
     def _all_resting(self) -> Fault:
         rest = self._runtime.endpoints.rests_for(self._trace.decision.chain, self._now())
         return Fault("connect", "every endpoint is resting after failures", retry_after_s=max(1.0, rest))
-
-
-async def _beginning(response: Response) -> bytes:
-    """As much of an error's body as tells what it is; servers that echo the request send megabytes."""
-    parts = bytearray()
-
-    def take(data: bytes) -> bool:
-        parts.extend(data)
-        return len(parts) < _ERROR_BYTES
-
-    await response.pump(take)
-    return bytes(parts[:_ERROR_BYTES])

@@ -9,7 +9,7 @@ from llm_inference_router.types import Endpoint, Fault, Message, Model
 _RATE_LIMIT_REST_S = 5.0  # where the upstream names no time
 _LONGEST_REST_S = 60.0
 _AUTH_REST_S = 60.0
-_BLAMELESS = frozenset({"rate_limited", "auth", "cancelled"})
+_BLAMELESS = frozenset({"rate_limited", "auth", "cancelled", "hedged"})
 
 
 class EndpointState:

@@ -92,15 +92,17 @@ class _Told:
         if outcome.usage is not None:
             self._baseline(outcome.route).inc(to_usd(outcome.baseline_cost))
         before: Attempt | None = None
-        for attempt in record.attempts:
+        for attempt in sorted(record.attempts, key=_began) if _hedged(record) else record.attempts:
             self._attempt(attempt, before, outcome.route)
             before = attempt
 
     def _attempt(self, attempt: Attempt, before: Attempt | None, route: str) -> None:
         self._attempts(attempt.model, attempt.endpoint, attempt.outcome).inc()
-        if before is not None and before.model == attempt.model:
+        if before is None or attempt.outcome == "hedged":
+            pass  # the first; or one that ran beside another and was not needed
+        elif before.model == attempt.model:
             self._retries(attempt.model, before.outcome).inc()
-        elif before is not None:
+        else:
             self._fallbacks(before.model, attempt.model, before.outcome).inc()
         usage = attempt.usage
         if usage is None:
@@ -115,3 +117,11 @@ class _Told:
         for kind, tokens in counts:
             if tokens:
                 self._tokens(attempt.model, kind).inc(tokens)
+
+
+def _hedged(record: Record) -> bool:
+    return any(attempt.outcome == "hedged" for attempt in record.attempts)
+
+
+def _began(attempt: Attempt) -> float:
+    return attempt.at - attempt.total_ms

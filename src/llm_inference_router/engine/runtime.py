@@ -8,7 +8,9 @@ from typing import Any
 from llm_inference_router.backends.base import Backend
 from llm_inference_router.backends.registry import backend
 from llm_inference_router.config.models import catalogue
+from llm_inference_router.config.scalars import duration
 from llm_inference_router.config.schema import Config, ModelConfig, Retry, Route
+from llm_inference_router.config.yaml import Scalar
 from llm_inference_router.effects import Clock
 from llm_inference_router.engine.endpoints import Endpoints
 from llm_inference_router.engine.live import LiveFigures
@@ -68,6 +70,7 @@ class Runtime:
         self._transport: Mapping[str, Transport] = {m.name: simulated if m.simulated else http for m in models}
         self._tasks: set[asyncio.Task[None]] = set()
         self._content = {name: _kept(route, config) for name, route in config.routes.items()}
+        self._hedges = {name: _patience(route.retry.hedge) for name, route in config.routes.items()}
         self._snapshot = Snapshot(catalog=self.catalog)
         self._snapshot_at = -1.0
 
@@ -113,6 +116,10 @@ class Runtime:
         """Whether prompts and answers of this route are stored; a pinned model follows the store's own setting."""
         return self._content.get(route, self.config.store.content)
 
+    def hedge(self, route: str) -> float | None:
+        """After how many seconds of silence a second try is sent beside the first; None: never."""
+        return self._hedges.get(route)
+
     def continues(self, route: str) -> bool:
         """Whether another model may finish an answer that broke; not where a model was pinned."""
         found = self.config.routes.get(route)
@@ -146,6 +153,10 @@ def _budgets(config: Config, before: Runtime | None) -> dict[str, RetryBudget]:
 def _breaker(model: ModelConfig) -> Breaker | None:
     settings = model.breaker
     return None if settings == "none" else Breaker(settings.failures, settings.window, settings.open)
+
+
+def _patience(hedge: str) -> float | None:
+    return None if hedge == "none" else float(duration(Scalar(hedge, True, 0)))
 
 
 def _kept(route: Route, config: Config) -> bool:

@@ -4,6 +4,8 @@ from llm_inference_router.dialects.assemble import added
 from llm_inference_router.routing.cost import cost
 from llm_inference_router.types import Attempt, Content, Decision, Endpoint, Fault, Model, Outcome, Record, Usage
 
+LOST = Fault("hedged", "another try answered first")
+
 
 class Trace:
     """Times are monotonic seconds unless their names say otherwise."""
@@ -14,17 +16,22 @@ class Trace:
         self.attempts: list[Attempt] = []  # those that are over
         self.tries = 0  # with the one that is running
         self.warnings: tuple[str, ...] = ()
+        self.hedged = False  # two tries ran at once
         self.continued = False  # the answer has parts of several tries
         self.model: Model | None = None
         self.usage: Usage | None = None
         self.first_content_at: float | None = None
         self._baseline = baseline
         self._arrived = arrived
-        self._upstream_s = 0.0
+        self._running = 0
+        self._running_since = 0.0
+        self._upstream_s = 0.0  # in which at least one try ran, without the one that still does
 
-    def trying(self, model: Model) -> None:
-        self.model = model
+    def trying(self, now: float) -> None:
         self.tries += 1
+        if self._running == 0:
+            self._running_since = now
+        self._running += 1
 
     def tried(
         self,
@@ -38,7 +45,7 @@ class Trace:
         at: int,
     ) -> Attempt:
         """One upstream try is over; `fault` None means it answered."""
-        first = self.first_content_at
+        first = None if fault is LOST else self.first_content_at
         attempt = Attempt(
             decision_id=self.decision.id,
             number=len(self.attempts) + 1,
@@ -54,8 +61,10 @@ class Trace:
             detail=(fault.code or "") if fault else "",  # never its message: upstreams quote prompts in theirs
         )
         self.attempts.append(attempt)
-        self._upstream_s += ended - began
-        if usage is not None:
+        self._running -= 1
+        if self._running == 0:
+            self._upstream_s += ended - self._running_since
+        if usage is not None and fault is not LOST:
             self.usage = added(self.usage, usage) if self.continued else usage
         return attempt
 
@@ -67,11 +76,14 @@ class Trace:
         """The decision's reason, or why another model had to answer."""
         if self.model is None or self.model.name == self.decision.chosen:
             return self.decision.reason
-        failed = next((one.outcome for one in self.attempts if one.outcome != "ok"), "unavailable")
+        failures = (one.outcome for one in self.attempts if one.outcome not in ("ok", "hedged"))
+        failed = next(failures, "hedged" if self.hedged else "unavailable")
         return "fallback:" + failed.partition(".")[0]
 
     def overhead_ms(self, now: float) -> float:
-        return max(0.0, now - self._arrived - self._upstream_s) * 1000
+        """What of the time so far no upstream was waited for."""
+        running_s = now - self._running_since if self._running else 0.0
+        return max(0.0, now - self._arrived - self._upstream_s - running_s) * 1000
 
     def record(
         self,

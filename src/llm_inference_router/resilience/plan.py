@@ -13,6 +13,8 @@
     no model left                    -> the models that failed with 5xx or a reset again, after a pause, within
                                         `attempts` and the retry budget; then Give the last fault
     the deadline has passed          -> Give
+    silence for a moment (hedging)   -> the same request beside it, once: `beside`. The first to answer wins, and a try
+                                        that fails while the other runs is only noted: `dropped`
 
 So what a fault says of its endpoint comes first, then `attempts`, then the chain. After the first content byte nothing
 is tried again: `began` closes the plan.
@@ -72,39 +74,61 @@ class Plan:
         self._random = random
         self.deadline = deadline
         self._at = 0
+        self._floor = 0  # windows of this size have proved too small
         self._tries: dict[str, int] = {}
         self._silent: frozenset[str] = frozenset()
         self._failed: frozenset[str] = frozenset()  # and may answer next time
         self._again: list[Model] = []
         self._rounds = 0
         self._last: Fault | None = None
-        self._tried: Model | None = None
         self._pending: Model | None = None
         self._now = 0.0
         self._cuts = 0
+        self._hedged = False
         self._over = False
 
     def start(self) -> Command:
         return self._next_model()
 
-    def failed(self, fault: Fault, endpoint: Endpoint, now: float) -> Command:
-        """The try on `endpoint` ended with `fault` before any content."""
-        self._last = fault
+    def failed(self, fault: Fault, tried: Try, now: float) -> Command:
+        """The try ended with `fault` before any content, and no other is running."""
+        model = tried.model
         self._now = now
-        model = self._tried
-        if model is None or self._over or fault.final or now >= self.deadline:
+        self._note(fault, tried)
+        if self._over or fault.final or now >= self.deadline:
             return self._give()
         if fault.kind in _SILENT:
-            self._silent |= {endpoint.id}
             return self._retry(model) or self._forward()
         if fault.code == "context_length_exceeded":
-            return self._forward(larger_than=model.context)
-        self._failed |= {endpoint.id}
+            return self._forward()
         if fault.kind == "rate_limited" or fault.status >= 500:
             return self._refused(model, fault)
         if fault.kind in _FRESH:
             return self._broken(model)
         return self._forward()
+
+    def beside(self, running: Try, now: float) -> Try | None:
+        """A second try while `running` is silent: on another endpoint of its model, or of the next model that has one.
+        Once in a request, and always out of the retry budget: it is load that was not asked for."""
+        if self._hedged or self._over or now >= self.deadline:
+            return None
+        taken = self._silent | self._failed | {running.endpoint.id}
+        for at in range(self._at, len(self._chain)):
+            model = self._chain[at]
+            endpoint = self._choose(model, taken) if self._left(model) else None
+            if endpoint is not None:
+                if not self._spend():
+                    return None
+                self._hedged = True
+                self._at = at
+                return self._take(model, endpoint)
+        return None
+
+    def dropped(self, fault: Fault, tried: Try) -> None:
+        """One of two tries ended with `fault`, and the other goes on."""
+        self._note(fault, tried)
+        if fault.status >= 500 or fault.kind in _FRESH:
+            self._again.append(tried.model)
 
     def waited(self, now: float) -> Command:
         """The pause of the last Wait is over."""
@@ -117,16 +141,16 @@ class Plan:
     def began(self) -> None:
         self._over = True
 
-    def cut(self, fault: Fault, endpoint: Endpoint, now: float, fits: Callable[[Model], bool]) -> Command:
+    def cut(self, fault: Fault, tried: Try, now: float, fits: Callable[[Model], bool]) -> Command:
         """The answer broke after its content had begun, and another model may write the rest of it: the models after
         the one that broke, those before it, and last that one again, as far as the rest `fits` them. Within `attempts`,
         the retry budget and the deadline."""
         self._last = fault
         self._now = now
-        broke = self._tried
+        broke = tried.model
         if fault.kind in _SILENT or fault.kind == "timeout.idle":
-            self._silent |= {endpoint.id}
-        if broke is None or self._cuts + 1 >= self._attempts or now >= self.deadline or not self._spend():
+            self._silent |= {tried.endpoint.id}
+        if self._cuts + 1 >= self._attempts or now >= self.deadline or not self._spend():
             return self._give()
         self._cuts += 1
         at = self._chain.index(broke)
@@ -135,6 +159,15 @@ class Plan:
         self._again = []
         self._over = False
         return self._next_model()
+
+    def _note(self, fault: Fault, tried: Try) -> None:
+        self._last = fault
+        if fault.kind in _SILENT:
+            self._silent |= {tried.endpoint.id}
+        elif fault.code == "context_length_exceeded":
+            self._floor = max(self._floor, tried.model.context)
+        else:
+            self._failed |= {tried.endpoint.id}
 
     def _refused(self, model: Model, fault: Fault) -> Command:
         """The endpoint answered that it will not: another one may, or it in a moment."""
@@ -158,10 +191,8 @@ class Plan:
         self._again.append(model)
         return self._forward()
 
-    def _forward(self, larger_than: int = 0) -> Command:
+    def _forward(self) -> Command:
         self._at += 1
-        while self._at < len(self._chain) and self._chain[self._at].context <= larger_than:
-            self._at += 1
         return self._next_model()
 
     def _next_model(self) -> Command:
@@ -187,7 +218,7 @@ class Plan:
         return self._give()
 
     def _left(self, model: Model) -> bool:
-        return self._tries.get(model.name, 0) < self._attempts
+        return model.context > self._floor and self._tries.get(model.name, 0) < self._attempts
 
     def _retry(self, model: Model, excluded: frozenset[str] | None = None) -> Try | None:
         """The same model once more: on an endpoint that is not silent, within `attempts` and the budget."""
@@ -201,7 +232,6 @@ class Plan:
         return None if endpoint is None else self._take(model, endpoint)
 
     def _take(self, model: Model, endpoint: Endpoint) -> Try:
-        self._tried = model
         self._tries[model.name] = self._tries.get(model.name, 0) + 1
         return Try(model, endpoint)
 
