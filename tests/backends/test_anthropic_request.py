@@ -137,12 +137,13 @@ def test_arguments_that_are_no_object_are_wrapped(arguments: str) -> None:
     assert len(warnings) == 1
 
 
-def test_the_deprecated_function_call_pairs_with_its_result() -> None:
+@pytest.mark.parametrize("stray", [{}, {"tool_call_id": True}, {"tool_call_id": ["x"]}])
+def test_the_deprecated_function_call_pairs_with_its_result(stray: dict[str, Any]) -> None:
     body, _ = encoded(
         [
             {"role": "user", "content": "x"},
             {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
-            {"role": "function", "name": "f", "content": "1"},
+            {"role": "function", "name": "f", "content": "1", **stray},
         ],
         functions=[{"name": "f", "parameters": {"type": "object"}}],
         function_call={"name": "f"},

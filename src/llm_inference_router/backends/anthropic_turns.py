@@ -116,9 +116,11 @@ class Turns:
 
     def _result(self, message: Mapping[str, Any]) -> Block:
         content = message.get("content")
+        # A deprecated result (role "function") has no such field; what stands there has not been judged.
+        call = message.get("tool_call_id")
         block: Block = {
             "type": "tool_result",
-            "tool_use_id": _id(message.get("tool_call_id") or _named(message)),
+            "tool_use_id": _id(call if call and isinstance(call, str) else _named(message)),
         }
         if isinstance(content, str):
             if content:
