@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-real check format train train-check distil bench bench-decision bench-scenarios bench-tasks soak docs clean
+.PHONY: demo test test-real check format train train-check distil bench bench-decision bench-scenarios bench-tasks soak fuzz docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -44,6 +44,10 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not real" $(ARGS)
 
+# Laws on new examples, many of them: what it finds is a bug that wants a test of its own.
+fuzz: $(VENV)/dev.stamp
+	LAWS=fuzz $(BIN)/python -m pytest -n 2 -m "not real" $(or $(ARGS),tests/dialects tests/backends tests/resilience tests/routing)
+
 test-real: $(VENV)/dev.stamp
 	scripts/real-servers.sh $(BIN)/python -m pytest -m real $(ARGS)
 
@@ -66,10 +70,10 @@ bench: $(VENV)/dev.stamp
 bench-decision: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.decision $(ARGS)
 
-# One thread of linear algebra: training then gives the same numbers everywhere.
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.support.soak $(ARGS)
 
+# One thread of linear algebra: training then gives the same numbers everywhere.
 bench-scenarios: $(VENV)/dev.stamp
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.scenarios $(ARGS)
 

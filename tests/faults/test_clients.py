@@ -1,8 +1,10 @@
 """Clients that leave, stay silent, or never finish: what they cost is given back, and others are served."""
 
+import asyncio
 import os
 import random
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.router import Router, serving
+from tests.serving.router import Router, config, serving
+from tests.serving.upstream import STREAM_HEAD, Request, delta, event, upstream
 from tests.support.conserved import assert_conserved
 from tests.support.faults.server import FaultServer, running
 from tests.support.soak import exchange
@@ -100,3 +103,40 @@ def test_five_hundred_slow_connections_are_closed_and_others_are_served_meanwhil
             assert connection.recv(65536) == b""
     closed = [line for line in router.ask("/metrics").body.decode().splitlines() if "connections_closed_total{" in line]
     assert sum(float(line.rpartition(" ")[2]) for line in closed) >= 500
+
+
+async def floods(writer: asyncio.StreamWriter, request: Request) -> None:
+    began = time.monotonic()
+    writer.write(STREAM_HEAD)
+    try:
+        while True:
+            writer.write(event(delta("x" * 10_000)))
+            await writer.drain()
+    finally:
+        request.gone_after = time.monotonic() - began
+        request.gone.set()
+
+
+def test_a_client_that_stops_reading_is_let_go_after_half_a_minute(tmp_path: Path) -> None:
+    """What it holds is given back: the upstream's connection, the running request; what was used is counted."""
+    with (
+        upstream(endless=floods) as backend,
+        serving(tmp_path, config(backend.url, "endless", timeouts="{first_token: 5s, idle: 5s, total: 10m}")) as router,
+        closing(socket.socket()) as client,
+    ):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", router.port))
+        body = b'{"model":"auto","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+        client.sendall(head % len(body) + body)
+        eventually(lambda: len(backend.requests) == 1, 5)
+        [request] = backend.requests
+        eventually(request.gone.is_set, 90)
+        assert request.gone_after > 20, "a client that is only slow gets its time"
+        eventually(lambda: outcomes(router) == [("client_stalled", 1)], 5)
+        eventually(lambda: 'llm_router_inflight{model="endless"} 0.0' in router.ask("/metrics").body.decode(), 5)
+
+
+def outcomes(router: Router) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(router.database)) as database:
+        return database.execute("SELECT error, output_tokens > 1000 FROM outcomes").fetchall()

@@ -222,3 +222,61 @@ def test_a_limit_of_tokens_counts_what_was_said(router: Router, backend: Upstrea
     backend.behaviours["two"] = sends(stream(["word39 ", *TOKENS[40:]]))
     assert said(router.chat(stream=True, max_tokens=500)) == TEXT
     assert backend.asked("two")[0].body["max_tokens"] == 500 - len("".join(TOKENS[:40])) // 4
+
+
+def claude(tokens: list[str], whole: bool) -> bytes:
+    """Anthropic's events: all of them, or those before the connection breaks."""
+    start: dict[str, Any] = {"type": "message", "id": "msg_1", "role": "assistant", "model": "c", "content": []}
+    start |= {"stop_reason": None, "usage": {"input_tokens": 7, "output_tokens": 1}}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": start},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": token}}
+            for token in tokens
+        ),
+    ]
+    if whole:
+        events += [
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 20}},
+            {"type": "message_stop"},
+        ]
+    frames = [b"event: %b\ndata: %b\n\n" % (one["type"].encode(), orjson.dumps(one)) for one in events]
+    return STREAM_HEAD + b"".join(b"%x\r\n%b\r\n" % (len(frame), frame) for frame in frames) + b"0\r\n\r\n" * whole
+
+
+def mixed(url: str, *names: str) -> str:
+    """`claude...` speak Anthropic's dialect, the others OpenAI's."""
+    lines = routed(url, *names, prefill=True).splitlines()
+    host = url.removesuffix("/v1")
+    return "\n".join(
+        line.replace("backend: openai_compatible", "backend: anthropic").replace(url, host)
+        if line.startswith("  - {name: claude")
+        else line
+        for line in lines
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("claude", "two"), ("one", "claude-two"), ("claude", "claude-two")], ids=lambda name: name
+)
+def test_an_answer_is_continued_across_dialects(backend: Upstream, tmp_path: Path, first: str, second: str) -> None:
+    backend.behaviours.clear()
+    backend.behaviours |= {
+        "claude": sends(claude(TOKENS[:40], whole=False), then="reset"),
+        "one": sends(cut(TOKENS[:40]), then="reset"),
+        "two": sends(stream(TOKENS[40:])),
+        "claude-two": sends(claude(TOKENS[40:], whole=True)),
+    }
+    with serving(tmp_path, mixed(backend.url, first, second)) as router:
+        answer = router.chat(stream=True)
+        assert said(answer) == TEXT
+        assert events(answer)[-1] == "[DONE]"
+        decision = answer.headers["x-router-decision-id"]
+        assert [row["model"] for row in rows(router, decision, "attempts")] == [first, second]
+        [asked] = backend.asked(second)
+        last = asked.body["messages"][-1]
+        assert last["role"] == "assistant", "the model goes on from what was said"
+        said_before = last["content"] if isinstance(last["content"], str) else last["content"][0]["text"]
+        assert said_before == "".join(TOKENS[:40]).rstrip()

@@ -13,6 +13,9 @@ from tests.serving.upstream import Upstream, upstream
 
 USER = [{"role": "user", "content": "hi"}]
 CHAT = "/v1/chat/completions"
+MANY_KEYS = b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "metadata": {%b}}' % b",".join(
+    b'"%d":1' % number for number in range(1_000_000)
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,10 @@ def is_error(answer: Answer, status: int, code: str | None = None, param: str | 
         (b'{"model": "auto", "messages": [{"role": "user", "content": NaN}]}', None),
         (b'{"a":' * 100_000, None),
         (b"\xff\xfe", None),
+        (b'{"model": "auto", "messages": [{"role": "user", "content": "\\ud800"}]}', None),
+        (b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "seed": 1' + b"0" * 5000 + b"}", None),
+        (b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "top_p": 1e999}', None),
+        pytest.param(MANY_KEYS, None, id="a million keys"),
         ({"messages": USER}, "model"),
         ({"model": 7, "messages": USER}, "model"),
         ({"model": "auto\r\nX: y", "messages": USER}, "model"),

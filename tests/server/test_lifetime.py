@@ -1,6 +1,7 @@
 """Clients that leave, processes that are killed, routers that are asked to stop."""
 
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -176,6 +177,45 @@ def test_the_database_may_be_locked_for_seconds_and_answers_go_on(tmp_path: Path
             return kept == set(names)
 
         wait_until("all records are in the database", all_kept)
+
+
+def test_a_database_that_vanishes_is_made_again_and_answers_go_on(tmp_path: Path) -> None:
+    with upstream(one=answers()) as backend, serving(tmp_path, config(backend.url, "one")) as router:
+        router.chat()
+        for name in ("router.db", "router.db-wal", "router.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        time.sleep(1.1)  # the file is looked at once a second
+        names = {router.chat().headers["x-router-decision-id"] for _ in range(5)}
+        wait_until("all records since are in the database", lambda: names <= kept(router))
+        assert router.ask("/readyz").json()["status"] == "ready"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="another process's limits can be set on Linux only")
+def test_a_full_disk_degrades_and_answers_go_on(tmp_path: Path) -> None:
+    """Full for the database; the small file beside it still has room."""
+    with upstream(one=answers()) as backend, serving(tmp_path, config(backend.url, "one")) as router:
+        names = {router.chat().headers["x-router-decision-id"]}
+        soft, hard = resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE)
+        room = sum(file.stat().st_size for file in tmp_path.glob("router.db*")) // 2
+        resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE, (room, hard))
+        for _ in range(20):
+            answer = router.chat()
+            assert answer.status == 200
+            names.add(answer.headers["x-router-decision-id"])
+        assert router.ask("/readyz").json()["status"] == "degraded"
+        resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
+        wait_until("all records are in the database", lambda: names == kept(router), 20)
+        wait_until("it is ready again", lambda: router.ask("/readyz").json()["status"] == "ready")
+
+
+def kept(router: Router) -> set[str]:
+    """The decisions that have an outcome; none while the database is being made."""
+    if not Path(router.database).exists():
+        return set()
+    with closing(sqlite3.connect(f"file:{router.database}?mode=ro", uri=True)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'outcomes'").fetchone():
+            return set()
+        return {row[0] for row in database.execute("SELECT decision_id FROM outcomes")}
 
 
 def test_a_dead_model_rests_and_comes_back(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from llm_inference_router.config.schema import Config
-from llm_inference_router.effects import SystemClock
+from llm_inference_router.effects import Clock, SystemClock
 from llm_inference_router.engine.observe import Observer
 from llm_inference_router.engine.recall import recall
 from llm_inference_router.engine.runtime import Runtime
@@ -43,13 +43,19 @@ class _Served(Struct, frozen=True):
 class Router:
     """Mounts anywhere ASGI mounts. Opens its store and its sockets when the server starts, closes them when it ends."""
 
-    def __init__(self, config: Config, senses: Mapping[str, Sense] | None = None, source: Source | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        senses: Mapping[str, Sense] | None = None,
+        source: Source | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """`senses`: the predictors of the files that routes name, where they are loaded already. `source`: where a
-        changed configuration is read from; without one the configuration stays as it is."""
+        changed configuration is read from; without one the configuration stays as it is. `clock`: the system's."""
         self._config = config
         self._senses = senses
         self._source = source
-        self._clock = SystemClock()
+        self._clock: Clock = clock or SystemClock()
         self._running = Running()
         self._served: _Served | None = None
         self._tasks: set[asyncio.Task[None]] = set()
