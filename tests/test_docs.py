@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -17,6 +18,8 @@ from llm_inference_router import errors
 from llm_inference_router.cli.main import main as command_line
 from llm_inference_router.config.load import inspect
 from llm_inference_router.config.schema import Config
+from llm_inference_router.dialects.spoken import PATHS
+from llm_inference_router.dialects.warning import Reason
 from llm_inference_router.telemetry.metrics import Metrics
 from scripts import reference
 from tests.serving.router import serving
@@ -385,9 +388,14 @@ def test_every_header_is_documented_and_every_documented_one_exists() -> None:
 
 
 def test_every_path_is_documented_and_every_documented_one_exists() -> None:
-    source = "\n".join((SOURCE / "server" / name).read_text() for name in ("app.py", "pages.py"))
-    code = {path.replace(":path}", "}") for path in re.findall(r'(?:Route\(|paths = \{)"(/[^"]*)"', source)}
+    source = (SOURCE / "server" / "pages.py").read_text()
+    code = {path.replace(":path}", "}") for path in re.findall(r'Route\("(/[^"]*)"', source)} | set(PATHS)
     assert {row[0].split()[1] for row in rows(section(HTTP, "Paths")) if row[0] != "method and path"} == code
+
+
+def test_every_reason_of_a_warning_is_explained() -> None:
+    words = {row[0].strip("`") for row in rows(section((ROOT / "docs/guides/failures.md").read_text(), "Warnings"))}
+    assert words - {"reason"} == set(get_args(Reason))
 
 
 def names_of(value: object) -> Iterator[str]:

@@ -37,6 +37,7 @@ RejectionReason: TypeAlias = Literal[
     "cost",  # dearer than the caller's x-router-max-cost-usd
     "unavailable",  # all its endpoints are resting after failures
 ]
+DialectName: TypeAlias = Literal["chat", "messages", "responses", "completions", "embeddings"]
 FaultKind: TypeAlias = Literal[
     "connect",
     "dns",
@@ -71,7 +72,10 @@ class Message(Struct, frozen=True):
 
 
 class ChatRequest(Struct, frozen=True):
-    """A chat request, validated. `body` is the client's JSON, parsed once: fields we do not read pass through it."""
+    """A request for an answer, validated. `body` is JSON in OpenAI's chat dialect, parsed once: fields we do not read
+    pass through it. From a client of another `dialect` it is a translation, of which `warnings` name what it changed,
+    and `source` is that client's own JSON.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -84,6 +88,9 @@ class ChatRequest(Struct, frozen=True):
     needs: frozenset[Capability] = frozenset()
     response_format: Literal["text", "json_object", "json_schema"] = "text"
     prefilled: bool = False  # its last message is the beginning of the answer, which goes on from there
+    dialect: DialectName = "chat"
+    source: Mapping[str, Any] = {}
+    warnings: tuple[str, ...] = ()
 
 
 class Caller(Struct, frozen=True):
@@ -303,8 +310,9 @@ class Piece(Struct, frozen=True, gc=False):
     """One event of an upstream's stream.
 
     `chunk` is a chat.completion.chunk as JSON, ready to frame, or None when the event is not for the client
-    (a usage chunk it did not ask for; a role-only chunk is still a chunk). `content`: it carries non-empty
-    text, reasoning, refusal or tool delta. `finish_reason`: the whole answer has finished, all its choices.
+    (a usage chunk it did not ask for; a role-only chunk is still a chunk). Of an upstream that speaks the client's
+    dialect, where that is another one, it is the event's own JSON, and `event` its name. `content`: it carries
+    non-empty text, reasoning, refusal or tool delta. `finish_reason`: the whole answer has finished, all its choices.
     `done`: the stream's end marker. `fault`: the upstream reported an error inside its stream, which ends
     it; of kind malformed it concerns this event alone, unless `done` says that nothing can follow it.
     """
@@ -317,6 +325,8 @@ class Piece(Struct, frozen=True, gc=False):
     usage: Usage | None = None
     fault: Fault | None = None
     done: bool = False
+    event: bytes = b""
+    called: bool = False  # it is part of a tool call; said of events that are no chat chunks
 
 
 class Attempt(Struct, frozen=True):

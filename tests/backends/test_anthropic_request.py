@@ -163,7 +163,7 @@ def test_turns_are_repaired() -> None:
     )
     assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user", "assistant"]
     assert body["messages"][-1]["content"] == "begin"
-    assert len(warnings) == 3
+    assert set(warnings) == {"info;rewritten;messages", "info;added;messages[0]"}
 
 
 def test_images_and_files() -> None:
@@ -223,7 +223,7 @@ def test_limits_of_output() -> None:
 def test_temperature_is_clamped_with_a_warning() -> None:
     body, warnings = encoded(temperature=1.7)
     assert body["temperature"] == 1
-    assert "temperature" in warnings[0]
+    assert warnings == ("warning;clamped;temperature",)
 
 
 def test_a_schema_becomes_an_instruction() -> None:
@@ -239,8 +239,17 @@ def test_whatever_is_dropped_is_named() -> None:
         stop=["\n", "x"],
         **{"odd\r\nname": 1},
     )  # fmt: skip
-    for name in ("n ", "seed", "logprobs", "presence_penalty", "logit_bias", "reasoning_effort", "stop"):
-        assert any(warning.startswith(name) for warning in warnings), name
+    for name in (
+        "n",
+        "seed",
+        "logprobs",
+        "presence_penalty",
+        "logit_bias",
+        "reasoning_effort",
+        "stop",
+        "unknown_field",
+    ):
+        assert f"warning;dropped;{name}" in warnings, name
     assert all(warning.isascii() and warning.isprintable() for warning in warnings)
 
 

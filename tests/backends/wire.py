@@ -10,6 +10,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from llm_inference_router.backends.base import Backend, Rendering
 from llm_inference_router.dialects.assemble import Assembly
+from llm_inference_router.dialects.base import Head
+from llm_inference_router.dialects.chat_writer import ChatWriter
 from llm_inference_router.types import Capability, Endpoint, Model, Piece, Price
 
 MODEL_NAME = "small-model"
@@ -62,9 +64,8 @@ def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more
 def assembled(found: Iterable[Piece], *, include_usage: bool = True) -> tuple[Assembly, bytes]:
     """The pieces pushed through an assembly, and all bytes that the client is sent."""
     given = rendering()
-    assembly = Assembly(
-        model=given.model, id=given.id, created=given.created, include_usage=include_usage, keep_text=True
-    )
+    writer = ChatWriter(Head(given.id, given.created, given.model), include_usage=include_usage)
+    assembly = Assembly(writer, keep_text=True)
     sent = [frame for piece in found for frame in assembly.push(piece)]
     return assembly, b"".join(sent) + b"".join(assembly.end())
 

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
-from llm_inference_router.dialects.assemble import Assembly, estimate, usage_object
+from llm_inference_router.dialects.assemble import Assembly, estimate
+from llm_inference_router.dialects.base import Head
+from llm_inference_router.dialects.chat_writer import ChatWriter, usage_object
 from llm_inference_router.dialects.sse import DONE_FRAME
 from llm_inference_router.types import Fault, Piece, Usage
 
@@ -21,7 +23,8 @@ ERROR = Piece(fault=Fault("status", "it broke", 500), done=True)
 
 
 def assembly(*, include_usage: bool = False, keep_text: bool = False) -> Assembly:
-    return Assembly(model="m", id="ours", created=1, include_usage=include_usage, prompt_tokens=10, keep_text=keep_text)
+    writer = ChatWriter(Head("ours", 1, "m"), include_usage=include_usage)
+    return Assembly(writer, prompt_tokens=10, keep_text=keep_text)
 
 
 def framed(*found: Piece) -> list[bytes]:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.dialects.assemble import Assembly
+from llm_inference_router.dialects.base import Head
+from llm_inference_router.dialects.chat_writer import ChatWriter
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.stream import Stream
 from llm_inference_router.engine.trace import Trace
@@ -86,7 +88,7 @@ class Client:
 
 
 def assembly() -> Assembly:
-    return Assembly(model="ours", id="chatcmpl-0", created=1, include_usage=True)
+    return Assembly(ChatWriter(Head("chatcmpl-0", 1, "ours"), include_usage=True))
 
 
 async def streamed(response: Packets, client: Client, timeouts: Timeouts = LIMITS) -> tuple[Fault | None, Assembly]:

@@ -8,7 +8,7 @@ import orjson
 from llm_inference_router.backends import anthropic_request, faults, normalise
 from llm_inference_router.backends.anthropic_stream import AnthropicDecoder, finish_reason, usage_of
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
-from llm_inference_router.dialects.assemble import usage_object
+from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.types import ChatRequest, Fault, Model
 
 VERSION: Final = "2023-06-01"
@@ -44,7 +44,7 @@ class Anthropic:
         }
         if usage is not None:
             result["usage"] = usage_object(usage)
-        return Answer(result, reason, usage, normalise.generated(message)[0])
+        return Answer(result, reason, usage, normalise.generated(message)[0], message["content"] or "")
 
     def decoder(self, rendering: Rendering) -> AnthropicDecoder:
         return AnthropicDecoder(rendering)

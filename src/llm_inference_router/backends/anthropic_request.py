@@ -2,13 +2,13 @@
 it.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 
 from llm_inference_router.backends.anthropic_turns import Turns
+from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Model
 
 DEFAULT_MAX_TOKENS: Final = 4096
@@ -48,7 +48,6 @@ _HARMLESS: Final[Mapping[str, tuple[Any, ...]]] = {
     "modalities": (None, ["text"]),
     "service_tier": (None, "auto", "default"),
 }
-_FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
 _USER_ID: Final = 256
 
 
@@ -74,7 +73,7 @@ def encode(request: ChatRequest, model: Model) -> tuple[dict[str, Any], tuple[st
     if isinstance(body.get("user"), str) and body["user"]:
         result["metadata"] = {"user_id": body["user"][:_USER_ID]}
     if request.choices > 1:
-        warnings.append("n left out: Anthropic makes one choice")
+        warnings.append(warning("dropped", "n"))
     if request.stream:
         result["stream"] = True
     _dropped(body, warnings)
@@ -86,7 +85,7 @@ def _max_tokens(request: ChatRequest, model: Model, warnings: list[str]) -> int:
     if request.max_tokens is None:
         return limit or DEFAULT_MAX_TOKENS
     if limit is not None and request.max_tokens > limit:
-        warnings.append(f"max_tokens lowered to {limit}, the model's limit")
+        warnings.append(warning("clamped", "max_tokens"))
         return limit
     return request.max_tokens
 
@@ -96,7 +95,7 @@ def _sampling(body: Mapping[str, Any], result: dict[str, Any], warnings: list[st
     if temperature is not None:
         result["temperature"] = min(max(temperature, 0), 1)
         if result["temperature"] != temperature:
-            warnings.append(f"temperature set to {result['temperature']}: Anthropic's range is 0 to 1")
+            warnings.append(warning("clamped", "temperature"))
     top_p = body.get("top_p")
     if top_p is not None and top_p != 1:  # 1 is the default, and newer models refuse it beside temperature
         result["top_p"] = top_p
@@ -107,7 +106,7 @@ def _sampling(body: Mapping[str, Any], result: dict[str, Any], warnings: list[st
         wanted = [stop] if isinstance(stop, str) else stop
         kept = [sequence for sequence in wanted if sequence.strip()]
         if len(kept) < len(wanted):
-            warnings.append("stop sequences of white space left out: Anthropic refuses them")
+            warnings.append(warning("dropped", "stop"))
         if kept:
             result["stop_sequences"] = kept
 
@@ -118,7 +117,7 @@ def _tools(body: Mapping[str, Any], result: dict[str, Any], warnings: list[str])
         if tool.get("type", "function") == "function":
             functions.append(tool["function"])
         else:
-            warnings.append("tools that are not functions left out")
+            warnings.append(warning("dropped", "tools"))
     if not functions:
         return
     result["tools"] = [_tool(function) for function in functions]
@@ -150,7 +149,7 @@ def _tool_choice(wanted: Any, warnings: list[str]) -> dict[str, Any] | None:
         function = wanted.get("function", wanted)
         if isinstance(function, dict) and isinstance(function.get("name"), str):
             return {"type": "tool", "name": function["name"]}
-    warnings.append("tool_choice left out: it has no counterpart")
+    warnings.append(warning("dropped", "tool_choice"))
     return None
 
 
@@ -164,7 +163,7 @@ def _format(body: Mapping[str, Any], system: list[dict[str, Any]], warnings: lis
         schema = orjson.dumps(wanted["json_schema"].get("schema") or {}).decode()
         text += f" It must conform to this JSON schema: {schema}"
     system.append({"type": "text", "text": text})
-    warnings.append("response_format sent as an instruction: it is not enforced")
+    warnings.append(warning("weakened", "response_format"))
 
 
 def _dropped(body: Mapping[str, Any], warnings: list[str]) -> None:
@@ -174,7 +173,4 @@ def _dropped(body: Mapping[str, Any], warnings: list[str]) -> None:
         harmless = _HARMLESS.get(name)
         if harmless is not None and value in harmless:
             continue
-        shown = name if _FIELD.match(name) else "an unknown field"
-        warnings.append(f"{shown} left out: it has no counterpart")
-        if len(warnings) >= 20:
-            return
+        warnings.append(warning("dropped", name))

@@ -18,7 +18,7 @@ import orjson
 from llm_inference_router.backends import faults
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.dialects import sse
-from llm_inference_router.dialects.assemble import usage_object
+from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.types import Fault, Piece, Usage
 
 _FINISH: Final = {

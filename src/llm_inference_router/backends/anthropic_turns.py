@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from llm_inference_router.backends import normalise
+from llm_inference_router.dialects.warning import warning
 
 Block = dict[str, Any]
 
@@ -45,14 +46,14 @@ class Turns:
         turns = self._turns
         if not turns or turns[0]["role"] != "user":
             turns.insert(0, {"role": "user", "content": [{"type": "text", "text": CONTINUED}]})
-            self.warnings.append("a first user turn was added: Anthropic asks for one")
+            self.warnings.append(warning("added", "messages[0]"))
         last = turns[-1]
         if last["role"] == "assistant" and last["content"][-1]["type"] == "text":
             block = last["content"][-1]
             stripped = block["text"].rstrip()
             if stripped != block["text"]:
                 last["content"][-1] = {**block, "text": stripped}
-                self.warnings.append("white space at the end of the last assistant turn left out")
+                self.warnings.append(warning("rewritten", "messages"))
         for turn in turns:
             blocks = turn["content"]
             if turn["role"] == "user":
@@ -67,7 +68,7 @@ class Turns:
             if role == "assistant":
                 return
             blocks = [{"type": "text", "text": EMPTY_TEXT}]
-            self.warnings.append("an empty message was sent as a placeholder")
+            self.warnings.append(warning("rewritten", "messages"))
         if self._turns and self._turns[-1]["role"] == role:
             self._turns[-1]["content"] += blocks
         else:
@@ -102,7 +103,7 @@ class Turns:
             match = _DATA_URL.match(data) if isinstance(data, str) else None
             if match and match[1] == "application/pdf":
                 return {"type": "document", "source": _source(match, data)}
-        self.warnings.append("content parts left out: " + ("audio" if kind == "input_audio" else "files"))
+        self.warnings.append(warning("dropped", "input_audio" if kind == "input_audio" else "file"))
         return None
 
     def _image(self, url: str) -> Block | None:
@@ -111,7 +112,7 @@ class Turns:
             return {"type": "image", "source": _source(match, url)}
         if url.startswith(("https://", "http://")):
             return {"type": "image", "source": {"type": "url", "url": url}}
-        self.warnings.append("images left out: neither a web address nor JPEG, PNG, GIF or WebP data")
+        self.warnings.append(warning("dropped", "image_url"))
         return None
 
     def _result(self, message: Mapping[str, Any]) -> Block:
@@ -139,7 +140,7 @@ class Turns:
             if isinstance(function, dict):
                 blocks.append(self._call(call["id"], function))
             else:
-                self.warnings.append("calls of tools that are not functions left out")
+                self.warnings.append(warning("dropped", "tool_calls"))
         function = message.get("function_call")
         if isinstance(function, dict):
             blocks.append(self._call(_named(function), function))
@@ -153,7 +154,7 @@ class Turns:
             arguments = text
         if not isinstance(arguments, dict):
             arguments = {"arguments": arguments}
-            self.warnings.append("tool arguments that are no JSON object were wrapped in one")
+            self.warnings.append(warning("rewritten", "tool_calls"))
         return {"type": "tool_use", "id": _id(name), "name": function["name"], "input": arguments}
 
 

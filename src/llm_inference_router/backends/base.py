@@ -2,7 +2,8 @@
 
 A backend opens no socket and knows no clock. `encode` makes the HTTP call, `answer` and `Decoder` read what
 comes back, `fault` reads what went wrong. All it hands on is already OpenAI's chat dialect, valid for the
-official client.
+official client. Where an upstream speaks another dialect and so does the client, a relay is used instead: a backend
+that passes both ways what it need not change.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from llm_inference_router.types import ChatRequest, Fault, Message, Model, Usage
+from llm_inference_router.types import ChatRequest, DialectName, Fault, Message, Model, Usage
 from llm_inference_router.types import Piece as Piece  # part of this interface; dialects read it too
 
 
@@ -42,15 +43,18 @@ class Rendering(Struct, frozen=True):
     include_usage: bool  # the client asked for usage on its stream
     prompt_tokens: int = 0  # our estimate, where the upstream reports none
     choices: int = 1  # how many the client asked for: a stream has finished when they all have
+    provider: str = ""  # who answers, as far as what it signs goes: the host of its endpoint
 
 
 class Answer(Struct, frozen=True):
-    """A whole answer. `body` is a chat.completion object, ready to serialise."""
+    """A whole answer. `body` is a chat.completion object, or one of `dialect`, ready to serialise."""
 
     body: dict[str, Any]
     finish_reason: str | None
     usage: Usage | None  # None: the upstream reported none
     text_chars: int  # characters of generated text, for estimating usage
+    text: str = ""  # of the first choice; not its reasoning
+    dialect: DialectName = "chat"
 
 
 class Decoder(Protocol):

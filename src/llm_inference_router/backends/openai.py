@@ -80,6 +80,7 @@ def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer:
         finish_reason=choices[0]["finish_reason"],
         usage=normalise.usage(doc.get("usage")),
         text_chars=size,
+        text=choices[0]["message"].get("content") or "",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-_DEVELOPER_WARNING: Final = "developer role sent as system"
+from llm_inference_router.dialects.warning import warning
 
 
 class Quirks(Struct, frozen=True):
@@ -36,7 +36,7 @@ def _developer(quirks: Quirks, body: dict[str, Any]) -> str | None:
     body["messages"] = [
         {**message, "role": "system"} if message["role"] == "developer" else message for message in messages
     ]
-    return _DEVELOPER_WARNING
+    return warning("rewritten", "developer")
 
 
 def _max_tokens(quirks: Quirks, body: dict[str, Any]) -> str | None:
@@ -46,21 +46,21 @@ def _max_tokens(quirks: Quirks, body: dict[str, Any]) -> str | None:
     if limit is None:
         return None
     body["max_tokens"] = limit
-    return f"max_completion_tokens sent as max_tokens to {quirks.name}"
+    return warning("rewritten", "max_completion_tokens")
 
 
 def _top_p(quirks: Quirks, body: dict[str, Any]) -> str | None:
     if not quirks.open_top_p or (body.get("top_p") or 0) < 1:
         return None
     del body["top_p"]
-    return f"top_p left out: {quirks.name} refuses 1, its default"
+    return warning("dropped", "top_p", harmless=True)
 
 
 def _choices(quirks: Quirks, body: dict[str, Any]) -> str | None:
     if not quirks.one_choice or (body.get("n") or 1) == 1:
         return None
     del body["n"]
-    return f"n left out: {quirks.name} makes one choice"
+    return warning("dropped", "n")
 
 
 def _format(quirks: Quirks, body: dict[str, Any]) -> str | None:
@@ -70,10 +70,10 @@ def _format(quirks: Quirks, body: dict[str, Any]) -> str | None:
     kind = wanted.get("type")
     if quirks.no_json_schema and kind == "json_schema":
         body["response_format"] = {"type": "json_object", "schema": wanted["json_schema"].get("schema", {})}
-        return f"response_format json_schema sent as json_object with a schema to {quirks.name}"
+        return warning("rewritten", "response_format")
     if quirks.format_or_tools and body.get("tools"):
         del body["response_format"]
-        return None if kind == "text" else f"response_format left out: {quirks.name} refuses it beside tools"
+        return None if kind == "text" else warning("dropped", "response_format")
     if not quirks.grammar_formats:
         return None
     if kind == "text":
@@ -81,10 +81,10 @@ def _format(quirks: Quirks, body: dict[str, Any]) -> str | None:
         return None
     if kind == "json_schema":
         body["response_format"] = {"type": "json", "value": wanted["json_schema"].get("schema", {})}
-        return f"response_format json_schema sent as a grammar to {quirks.name}"
+        return warning("rewritten", "response_format")
     if kind == "json_object" and "value" not in wanted:
         body["response_format"] = {"type": "json", "value": {"type": "object"}}
-        return f"response_format json_object sent as a grammar to {quirks.name}"
+        return warning("rewritten", "response_format")
     return None
 
 

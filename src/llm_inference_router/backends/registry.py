@@ -1,4 +1,4 @@
-"""Backends by the names that a configuration uses."""
+"""Backends by the names that a configuration uses, and the relays among them."""
 
 from functools import cache
 
@@ -6,6 +6,7 @@ from llm_inference_router.backends.anthropic import Anthropic
 from llm_inference_router.backends.base import Backend
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.backends.quirks import TABLE
+from llm_inference_router.types import DialectName
 
 
 @cache
@@ -19,3 +20,12 @@ def backend(name: str) -> Backend:
 
         return Simulated()
     return OpenAI(TABLE[name])
+
+
+@cache
+def relay(name: str, dialect: DialectName) -> Backend | None:
+    """The backend that passes on requests of this dialect as they are; None where they have to be translated.
+
+    Of the chat dialect every backend takes care itself.
+    """
+    return None

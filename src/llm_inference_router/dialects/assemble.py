@@ -4,12 +4,10 @@ Only here is it decided whether an answer is complete: a stream that is cut ofte
 a missing finish reason and a missing end marker are all that tells.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-import orjson
-
-from llm_inference_router.dialects.sse import DONE_FRAME, frame
+from llm_inference_router.dialects.base import Writer
 from llm_inference_router.types import Fault, Piece, Usage
 
 CHARS_PER_TOKEN = 4  # of English under current vocabularies; only where an upstream reports no usage
@@ -42,17 +40,6 @@ def added(first: Usage | None, second: Usage) -> Usage:
     )
 
 
-def usage_object(usage: Usage) -> dict[str, Any]:
-    """Usage as OpenAI's `usage` field."""
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
-
-
 class Assembly:
     """Takes the pieces of one stream in order and says what to send.
 
@@ -69,30 +56,27 @@ class Assembly:
     """
 
     __slots__ = (
-        "_created", "_first", "_held", "_held_bytes", "_id", "_include_usage", "_keep_text", "_model", "_prompt_tokens",
-        "_spent", "_texts", "begun", "called", "done", "failure", "finish_reason", "malformed", "text_chars", "usage",
+        "_frame", "_held", "_held_bytes", "_keep_text", "_prompt_tokens", "_spent", "_texts", "begun", "called", "done",
+        "failure", "finish_reason", "malformed", "text_chars", "usage", "writer",
     )  # fmt: skip
 
     def __init__(
         self,
+        writer: Writer,
         *,
-        model: str,
-        id: str,  # noqa: A002 - the wire's name
-        created: int,
-        include_usage: bool,
         prompt_tokens: int = 0,
         keep_text: bool = False,
         spent: Usage | None = None,
+        relayed: bool = False,
     ) -> None:
-        """`spent`: what earlier parts of the same answer used; the client is told the sum."""
-        self._model = model
+        """`spent`: what earlier parts of the same answer used; the client is told the sum. `relayed`: the pieces hold
+        events of the client's own dialect.
+        """
+        self.writer = writer
+        self._frame = writer.relayed if relayed else writer.chunk
         self._spent = spent
-        self._id = id
-        self._created = created
-        self._include_usage = include_usage
         self._prompt_tokens = prompt_tokens
         self._keep_text = keep_text
-        self._first: bytes | None = None
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._texts: list[str] = []
@@ -121,36 +105,35 @@ class Assembly:
         if self._keep_text:
             if piece.text:
                 self._texts.append(piece.text)
-            elif chunk is not None and piece.content and b'"tool_calls":[' in chunk.replace(b" ", b""):
+            elif piece.called or (
+                chunk is not None and piece.content and b'"tool_calls":[' in chunk.replace(b" ", b"")
+            ):
                 self.called = True
         if piece.finish_reason is not None:
             self.finish_reason = piece.finish_reason
         elif self.finish_reason is None and chunk is not None:
             if self.begun:
-                return (frame(chunk),)
+                framed = self._frame(piece)
+                return (framed,) if framed else ()
             if piece.content:
                 self.begun = True
-                self._first = chunk
-                frames = (*self._held, frame(chunk))
+                frames = (*self._held, self._frame(piece))
                 self._held.clear()
                 return frames
         if chunk is not None:
-            self._hold(chunk, piece.content)
+            self._hold(piece)
         return ()
 
-    def end(self) -> tuple[bytes, ...]:
+    def end(self, router: Mapping[str, Any] | None = None) -> tuple[bytes, ...]:
         """The frames that end a complete answer: what was held, usage where it was asked for, the end marker.
 
-        Empty when the answer is not complete.
+        Empty when the answer is not complete. `router`: the decision, for a client that asked for it.
         """
         if not self.complete:
             return ()
-        frames = self._held
-        self._held = []
-        if self._include_usage and (self.usage is None or self._spent is not None):
-            frames.append(frame(self._usage_chunk()))
-        frames.append(DONE_FRAME)
-        return tuple(frames)
+        held, self._held = self._held, []
+        told = self.usage is not None and self._spent is None
+        return self.writer.end(held, added(self._spent, self.billed()), told=told, router=router)
 
     @property
     def complete(self) -> bool:
@@ -169,12 +152,6 @@ class Assembly:
         return self.failure or Fault(kind="truncated", message="the upstream's answer broke off before its end")
 
     @property
-    def head(self) -> tuple[str, int]:
-        """Id and date that the client knows the stream by."""
-        head = _head(self._first) if self._first is not None else _Head()
-        return head.id or self._id, head.created or self._created
-
-    @property
     def text(self) -> str:
         """The generated text so far; kept only where `keep_text` asked for it."""
         return "".join(self._texts)
@@ -183,16 +160,16 @@ class Assembly:
         """Usage as reported, or else estimated from the text so far and marked as such."""
         return self.usage or estimate(self._prompt_tokens, self.text_chars)
 
-    def _hold(self, chunk: bytes, content: bool) -> None:
-        self._held_bytes += len(chunk)
+    def _hold(self, piece: Piece) -> None:
+        framed = self._frame(piece)
+        self._held_bytes += len(framed)
         if self._held_bytes > _HELD_LIMIT:
             self._overflow()
             return
-        self._held.append(frame(chunk))
-        if content:
+        if framed:
+            self._held.append(framed)
+        if piece.content:
             self.begun = True
-        if self._first is None:
-            self._first = chunk
 
     def _overflow(self) -> None:
         """More is held than any honest stream sends: an answer that has finished is over, another one is broken."""
@@ -210,24 +187,3 @@ class Assembly:
                 return
         self.failure = fault
         self._held.clear()
-
-    def _usage_chunk(self) -> bytes:
-        head = _head(self._first) if self._first is not None else _Head()
-        return orjson.dumps(
-            {
-                "id": head.id or self._id,
-                "object": "chat.completion.chunk",
-                "created": head.created or self._created,
-                "model": self._model,
-                "choices": [],
-                "usage": usage_object(added(self._spent, self.billed())),
-            }
-        )
-
-
-class _Head(msgspec.Struct):
-    id: str = ""
-    created: int = 0
-
-
-_head = msgspec.json.Decoder(_Head).decode

@@ -7,6 +7,7 @@ what was sent, or it ends with an honest error.
 
 import asyncio
 from functools import partial
+from typing import Any
 
 from llm_inference_router.backends.base import Answer
 from llm_inference_router.dialects.assemble import Assembly
@@ -53,8 +54,13 @@ class Dispatch:
 
     @property
     def text(self) -> str:
-        """All that the client was given of a stream, where it is kept."""
+        """All that was said to the client; of a stream only where it is kept."""
         return self._trial.text if self._trial else ""
+
+    def body(self) -> dict[str, Any]:
+        """The whole answer, in the client's dialect."""
+        assert self._trial is not None
+        return self._trial.body()
 
     async def run(self) -> Fault | None:
         """None when the answer is complete; else the fault that ended it, which `begun` tells how to report.
@@ -186,6 +192,7 @@ class Dispatch:
             and not fault.final
             and bool(trial.text)
             and not trial.assembly.called
+            and trial.assembly.writer.resumable
             and self._request.choices == 1
             and not self._request.body.get("logprobs")
         )

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from llm_inference_router.backends.base import conversation
-from llm_inference_router.dialects.fault import frame_error, to_error
-from llm_inference_router.dialects.sse import frame
+from llm_inference_router.dialects.base import Writer
+from llm_inference_router.dialects.fault import to_error
 from llm_inference_router.engine.deadline import ClientStalled
 from llm_inference_router.engine.dispatch import Dispatch
 from llm_inference_router.engine.runtime import Runtime
@@ -36,6 +36,13 @@ class Pipeline:
         self.complete = False  # the whole answer has been handed over
         baseline = runtime.catalog.models[decision.baseline]
         self.trace = Trace(decision, baseline, stream=request.stream, arrived=arrived)
+        self._dispatch: Dispatch | None = None
+
+    @property
+    def writer(self) -> Writer | None:
+        """Who writes the stream, once one has begun."""
+        assembly = self._dispatch.assembly if self._dispatch else None
+        return assembly.writer if assembly else None
 
     async def answer(self, sink: Sink) -> None:
         """Raises the RouterError to render when no model could answer; by then it is recorded.
@@ -46,7 +53,7 @@ class Pipeline:
         runtime = self._runtime
         route = self.trace.decision.route
         keep = runtime.keeps_content(route) or runtime.continues(route)
-        dispatch = Dispatch(runtime, self._request, self.trace, sink, keep)
+        dispatch = self._dispatch = Dispatch(runtime, self._request, self.trace, sink, keep)
         try:
             fault = await dispatch.run()
         except ClientStalled:
@@ -70,21 +77,20 @@ class Pipeline:
             await self._record(dispatch, error.http_status, error.code)
             raise error
         await self._record(dispatch, 200, error.code)
-        await sink.end(frame_error(error, self.trace.decision.request_id))
+        assert dispatch.assembly is not None
+        await sink.end(dispatch.assembly.writer.fail(error, self.trace.decision.request_id))
 
     async def _complete(self, dispatch: Dispatch, sink: Sink) -> None:
         await self._record(dispatch, 200, None)
         if dispatch.answer is not None:
-            body = dispatch.answer.body
+            body = dispatch.body()
             if self._explained:
                 body["router"] = self._explanation()
             await sink.whole(self.trace, orjson.dumps(body))
             self.complete = True
             return
         assert dispatch.assembly is not None
-        frames = dispatch.assembly.end()
-        if self._explained:
-            frames = self._with_explanation(frames)
+        frames = dispatch.assembly.end(self._explanation() if self._explained else None)
         if not dispatch.begun:
             await sink.begin(self.trace)
         await sink.end(b"".join(frames))
@@ -113,10 +119,7 @@ class Pipeline:
     def _content(self, dispatch: Dispatch) -> Content | None:
         if not self._runtime.keeps_content(self.trace.decision.route):
             return None
-        text = dispatch.text
-        if dispatch.answer is not None:
-            text = dispatch.answer.body["choices"][0]["message"].get("content") or ""
-        return Content(conversation(self._request.messages), text)
+        return Content(conversation(self._request.messages), dispatch.text)
 
     def _explanation(self) -> dict[str, Any]:
         return explain(self.trace.decision) | {
@@ -126,12 +129,3 @@ class Pipeline:
             "simulated": bool(self.trace.model and self.trace.model.simulated),
             "continued": self.trace.continued,
         }
-
-    def _with_explanation(self, frames: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """The decision in the last chunk before the end marker."""
-        if len(frames) < 2:
-            return frames
-        *before, last, marker = frames
-        chunk = orjson.loads(last.removeprefix(b"data: "))
-        chunk["router"] = self._explanation()
-        return (*before, frame(orjson.dumps(chunk)), marker)

@@ -1,12 +1,19 @@
 """One try: what one endpoint is asked, and what has come of its answer."""
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from llm_inference_router.backends.base import Answer, Backend, Rendering
+from llm_inference_router.backends.registry import relay
 from llm_inference_router.dialects.assemble import Assembly, added, estimate
+from llm_inference_router.dialects.base import Head, Writer
+from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.dialects.continuation import Continuing, Seam, continued, whole
+from llm_inference_router.dialects.spoken import SPOKEN
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
@@ -22,11 +29,11 @@ _SLOWEST_TOKENS_PER_S = 10.0  # the head of a whole answer comes with its last t
 
 
 class Part(Struct, frozen=True):
-    """What the client of a stream was given before it broke: text, what it used, id and time of the answer's head."""
+    """What the client of a stream was given before it broke: text, what it used, who wrote it down."""
 
     text: str
     usage: Usage | None
-    head: tuple[str, int]
+    writer: Writer
 
 
 class Trial:
@@ -53,9 +60,10 @@ class Trial:
         model, endpoint = self.tried.model, self.tried.endpoint
         prefilled = self._part is not None and "prefill" in model.capabilities
         request = continued(self._request, self._part.text, prefilled) if self._part else self._request
-        backend = self._runtime.backends[model.name]
+        relayed = relay(model.backend, request.dialect) if self._part is None else None
+        backend = relayed or self._runtime.backends[model.name]
         encoded = backend.encode(request, model)
-        self.warnings = encoded.warnings
+        self.warnings = encoded.warnings if relayed else (*request.warnings, *encoded.warnings)
         deadline = Deadline(model.timeouts, remaining, self._head_limit())
         try:
             async with deadline:
@@ -65,11 +73,11 @@ class Trial:
                         return backend.fault(response.status, response.headers, await _beginning(response))
                     if not self._request.stream:
                         return await self._whole(response, backend)
-                    rendering = self._rendering()
-                    assembly = self.assembly = self._assembly(rendering, keep_text)
-                    decoder = backend.decoder(rendering)
+                    assembly = self.assembly = self._assembly(keep_text, relayed is not None)
+                    decoder = backend.decoder(self._rendering())
                     if self._part is not None:
-                        decoder = Continuing(decoder, Seam(self._part.text, prefilled), *self._part.head)
+                        known = self._part.writer.head
+                        decoder = Continuing(decoder, Seam(self._part.text, prefilled), known.id, known.created)
                     fault = await Stream(decoder, assembly, sink, deadline, begin).run(response)
                     return fault or self._joined()
                 finally:
@@ -89,7 +97,9 @@ class Trial:
 
     @property
     def text(self) -> str:
-        """All that the client was given of a stream, by earlier tries as well, where it is kept."""
+        """All that was said to the client; of a stream by earlier tries as well, and only where it is kept."""
+        if self.answer is not None:
+            return self.answer.text
         return (self._part.text if self._part else "") + (self.assembly.text if self.assembly else "")
 
     def part(self) -> Part:
@@ -99,7 +109,18 @@ class Trial:
         usage = before.usage if before else None
         if assembly.begun or assembly.usage is not None:
             usage = added(usage, assembly.billed())
-        return Part(self.text, usage, before.head if before else assembly.head)
+        return Part(self.text, usage, assembly.writer)
+
+    def body(self) -> dict[str, Any]:
+        """The whole answer, in the client's dialect."""
+        answer, dialect = self.answer, self._request.dialect
+        assert answer is not None
+        if answer.dialect == dialect:
+            return answer.body
+        usage = self.usage(None)
+        if answer.usage is None and usage is not None:
+            answer.body["usage"] = usage_object(usage)
+        return SPOKEN[dialect].whole(answer.body, self._request, self._head())
 
     def usage(self, fault: Fault | None) -> Usage | None:
         """What it used, as reported or estimated; None when it produced nothing."""
@@ -130,27 +151,39 @@ class Trial:
         expected = self._request.max_tokens or self._decision.signals.output_tokens.p90
         return limit + min(expected, model.max_output or expected) / _SLOWEST_TOKENS_PER_S
 
-    def _rendering(self) -> Rendering:
+    def _head(self) -> Head:
+        """What its answer is known by, where the upstream says nothing else."""
         decision = self._decision
+        name = decision.id.replace("-", "")
+        return Head(name, decision.at // 1000, self.tried.model.name, decision.signals.prompt_tokens)
+
+    def _rendering(self) -> Rendering:
+        head = self._head()
         return Rendering(
-            model=self.tried.model.name,
-            id="chatcmpl-" + decision.id.replace("-", ""),
-            created=decision.at // 1000,
+            model=head.model,
+            id="chatcmpl-" + head.id,
+            created=head.created,
             include_usage=self._request.include_usage,
-            prompt_tokens=decision.signals.prompt_tokens,
+            prompt_tokens=head.prompt_tokens,
             choices=self._request.choices,
+            provider=_provider(self.tried.endpoint.url),
         )
 
-    def _assembly(self, rendering: Rendering, keep_text: bool) -> Assembly:
+    def _assembly(self, keep_text: bool, relayed: bool) -> Assembly:
+        part = self._part
         return Assembly(
-            model=rendering.model,
-            id=rendering.id,
-            created=rendering.created,
-            include_usage=rendering.include_usage,
-            prompt_tokens=rendering.prompt_tokens,
+            part.writer if part else SPOKEN[self._request.dialect].writer(self._request, self._head()),
+            prompt_tokens=self._decision.signals.prompt_tokens,
             keep_text=keep_text,
-            spent=self._part.usage if self._part else None,
+            spent=part.usage if part else None,
+            relayed=relayed,
         )
+
+
+@lru_cache(maxsize=256)
+def _provider(url: str) -> str:
+    """Who answers there, as far as what it signs goes."""
+    return urlsplit(url).hostname or ""
 
 
 async def _beginning(response: Response) -> bytes:

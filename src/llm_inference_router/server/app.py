@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from llm_inference_router.config.schema import Config
+from llm_inference_router.dialects.spoken import PATHS, SPOKEN
 from llm_inference_router.effects import Clock, SystemClock
 from llm_inference_router.engine.observe import Observer
 from llm_inference_router.engine.recall import recall
@@ -16,8 +17,8 @@ from llm_inference_router.engine.watch import kept_up, watch
 from llm_inference_router.routing.catalog import Catalog
 from llm_inference_router.server.auth import Keys
 from llm_inference_router.server.body import Receive
-from llm_inference_router.server.chat import ChatCompletions, Running
 from llm_inference_router.server.idempotency import Idempotency
+from llm_inference_router.server.inference import Inference, Running
 from llm_inference_router.server.pages import pages
 from llm_inference_router.server.reload import Loaded, Reloads, Source
 from llm_inference_router.server.reply import Send
@@ -34,7 +35,7 @@ class _Served(Struct, frozen=True):
     """One configuration at work. A request stays with the one it began with."""
 
     runtime: Runtime
-    chat: ChatCompletions
+    running: Running
     paths: Mapping[str, App]
     rest: App
     watch: asyncio.Task[None]
@@ -121,11 +122,14 @@ class Router:
 
     def _serve(self, runtime: Runtime) -> _Served:
         keys = Keys(runtime.config.server.keys)
-        chat = ChatCompletions(runtime, keys, self._idempotency, self._running)
+        running = Running()
         rest = pages(runtime, keys, self._store, self.metrics, self._reloads)
         task = asyncio.get_running_loop().create_task(watch(runtime, self._store))
-        paths = {"/v1/chat/completions": chat}
-        return _Served(runtime, chat, paths, rest, task)
+        paths = {
+            path: Inference(SPOKEN[name], runtime, keys, self._idempotency, self._running, running)
+            for path, name in PATHS.items()
+        }
+        return _Served(runtime, running, paths, rest, task)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -147,7 +151,7 @@ class Router:
 
 async def _retire(old: _Served) -> None:
     """Closes the sockets of an old configuration when its last request has ended, and gives back what it took."""
-    while old.chat.mine:  # noqa: ASYNC110 - the hot path must not pay for an event
+    while old.running.count:  # noqa: ASYNC110 - the hot path must not pay for an event
         await asyncio.sleep(_LOOK_S)
     await old.runtime.close()
     del old

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from llm_inference_router.config.schema import Scope
 from llm_inference_router.dialects.chat import parse
 from llm_inference_router.dialects.fault import render
+from llm_inference_router.dialects.spoken import PATHS
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RouterError
@@ -188,7 +189,7 @@ def _guarded(page: Page, runtime: Runtime) -> Page:
 async def _http_error(request: Request, error: Exception) -> Response:
     status = cast(HTTPException, error).status_code
     path = request.url.path
-    if status == 405 or path == "/v1/chat/completions":
+    if status == 405 or path in PATHS:
         return _error(MethodNotAllowed(f"{request.method} is not allowed on {path}"))
     return _error(NotFound(f"there is nothing at {path}", code="unknown_path"))
 

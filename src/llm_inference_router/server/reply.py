@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias, TypedDict
 
-from llm_inference_router.dialects.fault import frame_error, render
+from llm_inference_router.dialects.base import Dialect, Writer
+from llm_inference_router.dialects.warning import joined
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.trace import Trace
 from llm_inference_router.errors import RouterError
@@ -41,7 +42,7 @@ def decision_headers(trace: Trace, now: float) -> Headers:
         (b"x-router-overhead-ms", b"%.3f" % trace.overhead_ms(now)),
     ]
     if trace.warnings:
-        headers.append((b"x-router-warnings", _one_line("; ".join(trace.warnings))))
+        headers.append((b"x-router-warnings", _one_line(joined(trace.warnings))))
     if trace.model and trace.model.simulated:
         headers.append((b"x-router-simulated", b"true"))
     return headers
@@ -59,8 +60,9 @@ def stream_headers(trace: Trace, now: float) -> Headers:
 class Reply:
     """One answer to one request; the engine's sink. `whole`, or `begin`, `send`... and `end`, or `fail`."""
 
-    def __init__(self, send: Send, runtime: Runtime, offer: Offer) -> None:
+    def __init__(self, send: Send, runtime: Runtime, offer: Offer, dialect: Dialect) -> None:
         self._send = send
+        self._dialect = dialect
         self._write = offer.get("write")
         self._answer = offer.get("answer")
         self._now = runtime.clock.monotonic
@@ -86,12 +88,12 @@ class Reply:
     async def end(self, frames: bytes) -> None:
         await self._send({"type": "http.response.body", "body": frames})
 
-    async def fail(self, error: RouterError, request_id: str, trace: Trace | None) -> None:
-        """The error in OpenAI's shape: as the whole answer, or as the last event of a stream that has begun."""
+    async def fail(self, error: RouterError, request_id: str, trace: Trace | None, writer: Writer | None) -> None:
+        """The error in the client's dialect: as the whole answer, or as the last event of a stream that has begun."""
         if self._begun:
-            await self.end(frame_error(error, request_id))
+            await self.end(writer.fail(error, request_id) if writer else b"")
             return
-        status, headers, body = render(error, request_id)
+        status, headers, body = self._dialect.error(error, request_id)
         head = [(name.encode(), _one_line(value)) for name, value in headers if name != "x-request-id" or not trace]
         head.append((b"content-length", b"%d" % len(body)))
         if trace is not None:

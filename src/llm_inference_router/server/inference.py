@@ -1,16 +1,15 @@
-"""POST /v1/chat/completions, as a raw ASGI function: this is the hot path."""
+"""Requests for an answer, in any dialect, as a raw ASGI function: this is the hot path."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from llm_inference_router.dialects.chat import parse
+from llm_inference_router.dialects.base import Dialect
 from llm_inference_router.effects import new_id
 from llm_inference_router.engine.deadline import ClientStalled
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.pipeline import CLIENT_LEFT, Pipeline
 from llm_inference_router.engine.runtime import Runtime
-from llm_inference_router.engine.trace import Trace
 from llm_inference_router.errors import Busy, Draining, Internal, RouterError
 from llm_inference_router.server.auth import Grant, Keys
 from llm_inference_router.server.body import LONGEST_VALUE, Receive, caller, read_body, wishes
@@ -22,7 +21,7 @@ Leaving: TypeAlias = set[Callable[[], None]]
 
 
 class Running:
-    """How many requests run, of this configuration and of those before it that still serve."""
+    """How many requests run."""
 
     __slots__ = ("count",)
 
@@ -30,25 +29,31 @@ class Running:
         self.count = 0
 
 
-class ChatCompletions:
-    """Serves one configuration. `running` is shared with those before it: together they keep to the limit."""
+class Inference:
+    """One path of one configuration, in one dialect. `running`: all requests, those of configurations before it too,
+    since together they keep to the limit. `mine`: those of this configuration.
+    """
 
-    def __init__(self, runtime: Runtime, keys: Keys, idempotency: Idempotency, running: Running) -> None:
+    def __init__(
+        self, dialect: Dialect, runtime: Runtime, keys: Keys, idempotency: Idempotency, running: Running, mine: Running
+    ) -> None:
+        self._dialect = dialect
         self._runtime = runtime
         self._idempotency = idempotency
         self._keys = keys
         self._running = running
-        self.mine = 0  # of the requests that run, those of this configuration
+        self._mine = mine
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         offer: Offer = scope.get("extensions", {}).get(EXTENSION, {})
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if HEADER in headers:
-            exchange: _Exchange = _Once(self._runtime, send, headers, self._idempotency)
+            exchange: _Exchange = _Once(self._dialect, self._runtime, send, headers, self._idempotency)
         else:
-            exchange = _Exchange(self._runtime, Reply(send, self._runtime, offer), headers)
+            reply = Reply(send, self._runtime, offer, self._dialect)
+            exchange = _Exchange(self._dialect, self._runtime, reply, headers)
         self._running.count += 1
-        self.mine += 1
+        self._mine.count += 1
         try:
             if self._running.count > self._runtime.config.server.max_requests:
                 spread = 2.0 * self._runtime.random.random()  # or all that are turned away would come back at once
@@ -66,16 +71,17 @@ class ChatCompletions:
             await exchange.fail(Internal("something went wrong in the router; the request can be sent again"))
         finally:
             self._running.count -= 1
-            self.mine -= 1
+            self._mine.count -= 1
 
 
 class _Exchange:
-    def __init__(self, runtime: Runtime, reply: Reply, headers: dict[bytes, bytes]) -> None:
+    def __init__(self, dialect: Dialect, runtime: Runtime, reply: Reply, headers: dict[bytes, bytes]) -> None:
+        self._dialect = dialect
         self._runtime = runtime
         self._reply = reply
         self._headers = headers
         self._arrived = runtime.clock.monotonic()
-        self._trace: Trace | None = None
+        self._pipeline: Pipeline | None = None
 
     async def run(self, keys: Keys, receive: Receive, leaving: Leaving | None) -> None:
         runtime, headers = self._runtime, self._headers
@@ -85,21 +91,23 @@ class _Exchange:
 
     async def _answer(self, body: bytes, grant: Grant, receive: Receive, leaving: Leaving | None) -> Pipeline | None:
         runtime, headers = self._runtime, self._headers
-        request = parse(body)
+        request = self._dialect.parse(body)
         wanted = wishes(headers)
         decision = judge(request, caller(grant, headers, request), wanted, runtime.snapshot(), runtime.clock)
         runtime.observer.decided(decision)
         pipeline = Pipeline(runtime, request, decision, arrived=self._arrived, explained=wanted.explained)
-        self._trace = pipeline.trace
+        self._pipeline = pipeline
         await while_connected(pipeline, self._reply, receive, leaving)
         return pipeline
 
     async def fail(self, error: RouterError) -> None:
-        if self._trace is None:
+        pipeline = self._pipeline
+        if pipeline is None:
             self._runtime.observer.refused(error.http_status)
-            await self._reply.fail(error, self._request_id(), None)
+            await self._reply.fail(error, self._request_id(), None, None)
             return
-        await self._reply.fail(error, self._trace.decision.request_id, self._trace)
+        trace = pipeline.trace
+        await self._reply.fail(error, trace.decision.request_id, trace, pipeline.writer)
 
     def _request_id(self) -> str:
         """Of a request that never reached a decision: the client's own where it is fit to be sent back."""
@@ -111,9 +119,16 @@ class _Exchange:
 class _Once(_Exchange):
     """A request with an idempotency key."""
 
-    def __init__(self, runtime: Runtime, send: Send, headers: dict[bytes, bytes], idempotency: Idempotency) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        runtime: Runtime,
+        send: Send,
+        headers: dict[bytes, bytes],
+        idempotency: Idempotency,
+    ) -> None:
         self._capture = Capture(send)
-        super().__init__(runtime, Reply(self._capture, runtime, {}), headers)
+        super().__init__(dialect, runtime, Reply(self._capture, runtime, {}, dialect), headers)
         self._idempotency = idempotency
 
     async def _answer(self, body: bytes, grant: Grant, receive: Receive, leaving: Leaving | None) -> Pipeline | None:
@@ -130,7 +145,7 @@ class _Once(_Exchange):
 
     def _settle(self, claimed: Claim, pipeline: Pipeline | None) -> None:
         answered = self._capture.answer() if pipeline is not None and pipeline.complete else None
-        decision = self._trace.decision if self._trace is not None else None
+        decision = self._pipeline.trace.decision if self._pipeline is not None else None
         kept = decision is not None and self._runtime.keeps_content(decision.route)
         self._idempotency.settle(claimed, decision.id if decision else "", answered, kept)
 

@@ -1,0 +1,103 @@
+"""OpenAI's Chat Completions as a client reads it: streams and errors. Whole answers are as backends make them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import orjson
+
+from llm_inference_router.dialects import chat
+from llm_inference_router.dialects.base import Head
+from llm_inference_router.dialects.fault import Rendered, frame_error, render
+from llm_inference_router.dialects.sse import DONE_FRAME, frame
+from llm_inference_router.errors import RouterError
+from llm_inference_router.types import ChatRequest, DialectName, Piece, Usage
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """Usage as OpenAI's `usage` field."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+class ChatWriter:
+    __slots__ = ("_first", "_head", "_include_usage")
+    resumable = True
+
+    def __init__(self, head: Head, *, include_usage: bool) -> None:
+        self._head = head
+        self._include_usage = include_usage
+        self._first: bytes | None = None
+
+    @property
+    def head(self) -> Head:
+        first = _known(self._first) if self._first is not None else _Known()
+        head = self._head
+        return Head(first.id or head.id, first.created or head.created, head.model, head.prompt_tokens)
+
+    def chunk(self, piece: Piece) -> bytes:
+        data = piece.chunk
+        assert data is not None
+        if self._first is None and piece.content:
+            self._first = data
+        return b"data: " + data + b"\n\n"
+
+    def relayed(self, piece: Piece) -> bytes:
+        return self.chunk(piece)
+
+    def end(
+        self, held: Sequence[bytes], usage: Usage, *, told: bool, router: Mapping[str, Any] | None
+    ) -> tuple[bytes, ...]:
+        frames = list(held)
+        if self._include_usage and not told:
+            frames.append(frame(self._usage_chunk(usage)))
+        if router is not None and frames:
+            last = orjson.loads(frames[-1].removeprefix(b"data: "))
+            frames[-1] = frame(orjson.dumps({**last, "router": router}))
+        return (*frames, DONE_FRAME)
+
+    def fail(self, error: RouterError, request_id: str) -> bytes:
+        return frame_error(error, request_id)
+
+    def _usage_chunk(self, usage: Usage) -> bytes:
+        head = self.head
+        return orjson.dumps(
+            {
+                "id": head.id,
+                "object": "chat.completion.chunk",
+                "created": head.created,
+                "model": head.model,
+                "choices": [],
+                "usage": usage_object(usage),
+            }
+        )
+
+
+class Chat:
+    name: DialectName = "chat"
+
+    def parse(self, body: bytes) -> ChatRequest:
+        return chat.parse(body)
+
+    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head) -> dict[str, Any]:
+        return completion
+
+    def writer(self, request: ChatRequest, head: Head) -> ChatWriter:
+        named = Head("chatcmpl-" + head.id, head.created, head.model, head.prompt_tokens)
+        return ChatWriter(named, include_usage=request.include_usage)
+
+    def error(self, error: RouterError, request_id: str) -> Rendered:
+        return render(error, request_id)
+
+
+class _Known(msgspec.Struct):
+    id: str = ""
+    created: int = 0
+
+
+_known = msgspec.json.Decoder(_Known).decode
