@@ -146,6 +146,20 @@ _status(
     "content-filter", 400, "invalid_request_error", "400: the content policy refuses it",
     "The response was filtered due to the prompt triggering the content management policy.", code="content_filter",
 )  # fmt: skip
+
+
+@scenario
+def quoting_400(ask: Ask) -> Sequence[Step]:
+    """400 that quotes the request: its key and its prompt"""
+    return (Send(error(ask, 400, "invalid_request_error", f"cannot read {ask.secrets}")),)
+
+
+@scenario
+def quoting_500(ask: Ask) -> Sequence[Step]:
+    """500 that quotes the request: its key and its prompt"""
+    return (Send(error(ask, 500, "server_error", f"Traceback: {ask.secrets}")),)
+
+
 _status("rate-limit", 429, "rate_limit_error", "429 without a word on when")
 _status("rate-limit-long", 429, "rate_limit_error", "429, Retry-After: 30", "scripted", "Retry-After: 30")
 _status("rate-limit-garbage", 429, "rate_limit_error", "429, Retry-After: soon", "scripted", "Retry-After: soon")

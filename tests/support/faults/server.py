@@ -1,6 +1,7 @@
 """An upstream that breaks as it is told, on raw sockets, and counts what it saw."""
 
 import asyncio
+import re
 import socket
 import struct
 import threading
@@ -23,6 +24,7 @@ class FaultServer:
     port: int = 0
     requests: Counter[str] = field(default_factory=Counter)
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    credentials: set[str] = field(default_factory=set)
     running: int = 0
     connections: int = 0
 
@@ -49,7 +51,10 @@ class FaultServer:
         body = orjson.loads(data) if data else {}
         model = str(body.get("model", "ok"))
         wire: Wire = "anthropic" if "/messages" in head.partition("\r\n")[0] else "openai"
-        ask = Ask(wire, model, bool(body.get("stream")), self.requests[model])
+        keys = re.findall(r"(?im)^(?:authorization: bearer|x-api-key:) *(.+?)\r$", head)
+        self.credentials.update(keys)
+        secrets = f"{keys} {orjson.dumps(body.get('messages')).decode()}"
+        ask = Ask(wire, model, bool(body.get("stream")), self.requests[model], secrets)
         self.requests[model] += 1
         self.bodies[model] = body
         known = SCENARIOS.get(model.partition("@")[0])  # what follows an @ tells requests for one scenario apart

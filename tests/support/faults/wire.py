@@ -12,12 +12,14 @@ JSON_TYPE = "application/json"
 
 
 class Ask(Struct, frozen=True):
-    """One request. `turn` counts those of its model, from 0."""
+    """One request. `turn` counts those of its model, from 0; `secrets` are its key and its prompt, for upstreams that
+    quote both."""
 
     wire: Wire
     model: str
     stream: bool
     turn: int
+    secrets: str = ""
 
 
 def head(status: int, *fields: str, length: int | None = None) -> bytes:
