@@ -216,7 +216,7 @@ def test_a_rule_may_choose_the_vectors() -> None:
 def test_a_route_without_embeddings_says_so() -> None:
     with pytest.raises(Unsupported, match="small lacks embeddings; medium lacks embeddings"):
         decide(EMBED, snapshot(THREE))
-    with pytest.raises(Unsupported, match='No model of model "first" can serve'):
+    with pytest.raises(Unsupported, match='The model "first" cannot serve this request: it serves embeddings'):
         decide(ask(model="first"), snapshot(MIXED))
 
 

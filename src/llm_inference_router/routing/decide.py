@@ -188,6 +188,8 @@ def _reason(policy: PolicyUsed, rule: CompiledRule | None) -> str:
 def _refusal(choice: Choice, rejections: tuple[Rejection, ...], snapshot: Snapshot) -> RouterError:
     name = f'{"model" if choice.pinned else "route"} "{choice.name}"'
     if all(one.reason in _UNABLE for one in rejections):
+        if choice.pinned:
+            return Unsupported(f"The {name} cannot serve this request: it {rejections[0].detail}.")
         lacks = "; ".join(f"{one.model} {one.detail}" for one in rejections)
         return Unsupported(f"No model of {name} can serve this request: {lacks}.")
     why = "; ".join(f"{one.model}: {one.reason} ({one.detail})" for one in rejections)
