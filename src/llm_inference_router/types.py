@@ -142,21 +142,19 @@ class Task(Struct, frozen=True):
 
 
 class Attachment(Struct, frozen=True, omit_defaults=True):
-    """A part of a message that is not text, as far as its own bytes tell. Pixels; 0 where they are not known."""
+    """A part of a message that is not text, as far as its own bytes tell. `low`: to be looked at in low detail."""
 
     kind: Modality
-    width: int = 0
+    width: int = 0  # pixels; 0: not known
     height: int = 0
-    low: bool = False  # a picture that is to be looked at in low detail
-    seconds: float | None = None  # of sound
+    low: bool = False
+    seconds: float | None = None
 
 
 class Signals(Struct, frozen=True):
-    """What is known of a request before any model is looked at. `prompt_tokens` counts attachments at a flat rate; what
-    they are at each model is known to routing.
-    """
+    """What is known of a request before any model is looked at."""
 
-    prompt_tokens: int
+    prompt_tokens: int  # attachments at a flat rate
     output_tokens: Quantiles
     complexity: Complexity
     task: Task

@@ -28,6 +28,8 @@ def test_anthropics_client_reads_the_list(claude: Anthropic) -> None:
         ModelInfo.model_validate_json(one.model_dump_json(), strict=True)
         assert (one.type, one.display_name) == ("model", one.id)
         assert claude.models.retrieve(one.id) == one
+    vllm = claude.models.retrieve("vllm")
+    assert (vllm.max_input_tokens, vllm.max_tokens) == (32768, 4096)
 
 
 @pytest.mark.parametrize("limit", [1, 3, len(NAMES), 1000])

@@ -27,9 +27,12 @@ def config(url: str) -> str:
             f"{LIMITS}}}"
         )
 
-    models = [
+    chat = (
         f"  - {{name: chat, backend: vllm, endpoints: [{{url: '{url}'}}], tier: small, location: local, context: 8192, "
-         f"price: {{input: 1, output: 2}}, {LIMITS}}}",
+        f"price: {{input: 1, output: 2}}, {LIMITS}}}"
+    )
+    models = [
+        chat,
         embedder("first", "e5", 0.02),
         embedder("stranger", "bge", 0.01),
         embedder("twin", "e5", 0.04),

@@ -50,9 +50,10 @@ class Pages:
 
     async def models(self, request: Request) -> Response:
         grant = self._grant(request, "inference")
-        names = self._runtime.catalog.visible(grant.routes)
+        catalog = self._runtime.catalog
+        names = catalog.visible(grant.routes)
         if speaks_messages(request.headers):
-            return _json(listed(names, request.query_params))
+            return _json(listed(names, catalog, request.query_params))
         return _json({"object": "list", "data": [self._model(name) for name in names]})
 
     async def model(self, request: Request) -> Response:
@@ -60,7 +61,9 @@ class Pages:
         name = request.path_params["name"]
         if name not in self._runtime.catalog.visible(grant.routes):
             raise NotFound(f"the model {name!r} does not exist, or this key may not use it", param="model")
-        return _json(entry(name) if speaks_messages(request.headers) else self._model(name))
+        if speaks_messages(request.headers):
+            return _json(entry(name, self._runtime.catalog))
+        return _json(self._model(name))
 
     async def route(self, request: Request) -> Response:
         """POST /v1/route: the decision for a chat body, by the same path as serving; nothing is sent upstream."""
