@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llm_inference_router.dialects import completions, embeddings
 from llm_inference_router.errors import InvalidRequest
-from llm_inference_router.types import ChatRequest
+from llm_inference_router.types import Capability, ChatRequest
 
 Parse = Callable[[bytes], ChatRequest]
 
@@ -115,7 +115,8 @@ def test_a_wrong_field_of_a_completion_is_named(fields: dict[str, Any], param: s
 def test_inputs_are_counted(given_input: Any, choices: int, tokens: int, text: str) -> None:
     found = embeddings.parse(orjson.dumps({"model": "m", "input": given_input, "user": "u", "dimensions": 8}))
     assert (found.choices, found.tokens, found.messages[0].text) == (choices, tokens, text)
-    assert (found.needs, found.dialect, found.stream) == ({"embeddings"}, "embeddings", False)
+    assert found.needs == frozenset[Capability]({"embeddings"})
+    assert (found.dialect, found.stream) == ("embeddings", False)
     assert found.body["user"] == "u"
 
 
