@@ -42,7 +42,8 @@ models:
      endpoints: [{url: "http://127.0.0.1:9/v1"}]}
   - {name: sim-vectors, backend: simulated, tier: large, location: local, context: 8192, capabilities: [embeddings]}
 routes:
-  auto: {models: [sim-small, sim-medium, sim-large, sim-vectors], policy: {kind: cheapest_above_bar, bar: 0.9}, predictor: my.model}
+  auto: {models: [sim-small, sim-medium, sim-large, sim-vectors], predictor: my.model,
+    policy: {kind: cheapest_above_bar, bar: 0.9}}
   broken: {models: [sim-small, dead]}
   alone: {models: [sim-small]}
   paired: {models: [sim-small, sim-vectors]}

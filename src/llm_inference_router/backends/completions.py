@@ -129,6 +129,8 @@ class CompletionsDecoder:
         if reason is not None and (self._open or len(self._seen) < self._rendering.choices):
             self._withheld = reason
             return None
+        if reason is not None:
+            self._withheld = None
         return reason
 
     def _fault(self, fault: Fault) -> list[Piece]:
