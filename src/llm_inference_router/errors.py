@@ -10,6 +10,7 @@
     |   +-- RequestTimeout        408  timeout_error           request_timeout
     |   +-- TooLarge              413  invalid_request_error   request_too_large
     |   +-- Unservable            422  invalid_request_error   no_candidate
+    |   +-- Unsupported           400  invalid_request_error   unsupported_by_models
     |   +-- IdempotencyConflict   409  invalid_request_error   idempotency_in_progress, _already_answered, _interrupted
     |   `-- IdempotencyMismatch   422  invalid_request_error   idempotency_key_reused
     +-- Busy                  429  rate_limit_error    overloaded, rate_limit_exceeded; wait and try again
@@ -102,10 +103,16 @@ class TooLarge(RequestError):
 
 
 class Unservable(RequestError):
-    """No model of the route may or can serve this request; the message lists why, model by model."""
+    """No model of the route may serve this request; the message lists why, model by model."""
 
     status = 422
     code = "no_candidate"
+
+
+class Unsupported(RequestError):
+    """No model of the route can serve this request: it needs what they lack. The message says what, model by model."""
+
+    code = "unsupported_by_models"
 
 
 class IdempotencyConflict(RequestError):

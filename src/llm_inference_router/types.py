@@ -32,6 +32,7 @@ Format: TypeAlias = Literal["free", "list", "table", "json", "code", "choice", "
 RejectionReason: TypeAlias = Literal[
     "capability",  # it lacks tools, vision, ... that the request needs
     "context",  # prompt plus output do not fit its window
+    "output",  # it gives fewer tokens than the request reserves
     "rule",  # a rule's constraint excludes it
     "constraint",  # another constraint (a key's, a budget's, privacy's) excludes it
     "cost",  # dearer than the caller's x-router-max-cost-usd
@@ -91,6 +92,8 @@ class ChatRequest(Struct, frozen=True):
     dialect: DialectName = "chat"
     source: Mapping[str, Any] = {}
     warnings: tuple[str, ...] = ()
+    own: frozenset[str] = frozenset()  # what of it chat has no words for: only a relay that takes it can serve
+    tokens: int = 0  # of a prompt that came as token numbers, beside what is in `messages`
 
 
 class Caller(Struct, frozen=True):
@@ -138,10 +141,20 @@ class Task(Struct, frozen=True):
     probabilities: Mapping[TaskLabel, float]
 
 
+class Attachment(Struct, frozen=True, omit_defaults=True):
+    """A part of a message that is not text, as far as its own bytes tell. `low`: to be looked at in low detail."""
+
+    kind: Modality
+    width: int = 0  # pixels; 0: not known
+    height: int = 0
+    low: bool = False
+    seconds: float | None = None
+
+
 class Signals(Struct, frozen=True):
     """What is known of a request before any model is looked at."""
 
-    prompt_tokens: int
+    prompt_tokens: int  # attachments at a flat rate
     output_tokens: Quantiles
     complexity: Complexity
     task: Task
@@ -151,6 +164,7 @@ class Signals(Struct, frozen=True):
     needs: frozenset[Capability]
     latent: tuple[float, ...] = ()  # the numbers that every model's quality depends on, see learning.lens
     lens: str = ""  # the version of the lens that they were seen through
+    attachments: tuple[Attachment, ...] = ()
 
 
 # --- what can answer ----------------------------------------------------------------------------------------------
@@ -229,6 +243,7 @@ class Candidate(Struct, frozen=True, omit_defaults=True):
     output_tokens: Quantiles | None = None
     reasoning_tokens: Quantiles = NO_TOKENS
     beaten_by: tuple[str, ...] = ()
+    prompt_tokens: int | None = None  # where they are others at this model than in the signals
 
 
 class Rejection(Struct, frozen=True):

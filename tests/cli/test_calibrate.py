@@ -40,10 +40,13 @@ models:
      price: {input: 1, output: 3}, capabilities: []}
   - {name: dead, backend: openai_compatible, tier: small, location: local, context: 8192, breaker: none,
      endpoints: [{url: "http://127.0.0.1:9/v1"}]}
+  - {name: sim-vectors, backend: simulated, tier: large, location: local, context: 8192, capabilities: [embeddings]}
 routes:
-  auto: {models: [sim-small, sim-medium, sim-large], policy: {kind: cheapest_above_bar, bar: 0.9}, predictor: my.model}
+  auto: {models: [sim-small, sim-medium, sim-large, sim-vectors], predictor: my.model,
+    policy: {kind: cheapest_above_bar, bar: 0.9}}
   broken: {models: [sim-small, dead]}
   alone: {models: [sim-small]}
+  paired: {models: [sim-small, sim-vectors]}
 store: {url: "sqlite:///router.db", content: true}
 """
 
@@ -266,6 +269,7 @@ def recorded(prompts: list[str | None]) -> None:
         ({"route": "nowhere"}, "there is no route 'nowhere'"),
         ({"judge": "nobody"}, "there is no model 'nobody'"),
         ({"route": "alone"}, "nothing to choose"),
+        ({"route": "paired"}, "nothing to choose"),
         ({"budget": "0"}, "--budget"),
         ({"budget": "nan"}, "--budget"),
     ],

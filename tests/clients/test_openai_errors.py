@@ -92,7 +92,7 @@ def test_an_unknown_model_is_not_found(client: OpenAI, backend: Upstream) -> Non
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-nonesuch")
     with pytest.raises(openai.NotFoundError) as caught:
-        client.embeddings.create(model="auto", input="there is no such path yet")
+        client.moderations.create(input="there is no such path")
     has_our_shape(caught.value)
     assert not backend.requests
 
@@ -105,13 +105,13 @@ def test_a_body_over_the_limit_is_413(client: OpenAI, backend: Upstream) -> None
     assert not backend.requests
 
 
-def test_a_request_that_no_model_can_serve_is_422_with_the_reasons(client: OpenAI, backend: Upstream) -> None:
+def test_a_request_that_no_model_can_serve_is_400_with_the_reasons(client: OpenAI, backend: Upstream) -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-    with pytest.raises(openai.UnprocessableEntityError) as caught:
+    with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="text", messages=[{"role": "user", "content": [picture]}])  # type: ignore[misc, list-item]
     has_our_shape(caught.value)
-    assert caught.value.code == "no_candidate"
-    assert "vision" in caught.value.message
+    assert caught.value.code == "unsupported_by_models"
+    assert 'No model of route "text" can serve this request: plain lacks vision.' in caught.value.message
     assert not backend.requests
 
 

@@ -34,6 +34,7 @@ CASES = [
         '4: models.m: backend openai_compatible has no default address: add endpoints: [{url: "http://..."}]',
     ),
     (model(backend="openai"), "4: models.m.location: is local, but the model is called at api.openai.com"),
+    (model(backend="tgi", capabilities="[embeddings]"), "4: models.m.capabilities: backend tgi has no embeddings"),
     (
         model(backend="openai_compatible", endpoints='[{url: "https://API.anthropic.com/v1"}]'),
         "4: models.m.location: is local, but the model is called at api.anthropic.com",
@@ -199,3 +200,11 @@ def test_a_wrong_value_is_one_problem_with_its_line_and_what_to_do(text: str, se
     findings = read(text)
     assert findings.problems == (f"router.yaml:{sentence}",)
     assert findings.config is None
+
+
+def test_what_a_model_that_embeds_cannot_do_beside_it_is_a_warning() -> None:
+    findings = read(model(capabilities="[embeddings, tools]"))
+    assert findings.problems == ()
+    assert findings.warnings == (
+        "router.yaml:4: models.m.capabilities: a model with embeddings serves nothing else, so tools is of no use",
+    )

@@ -1,15 +1,17 @@
 """The decision, and its laws over any configuration, request and state of the models."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from llm_inference_router.config import schema
-from llm_inference_router.errors import NotFound, RouterError, Unservable, UpstreamUnavailable
+from llm_inference_router.errors import NotFound, RouterError, Unservable, Unsupported, UpstreamUnavailable
 from llm_inference_router.routing.decide import Ask, Live, Snapshot, ask_for, decide
 from llm_inference_router.signals.base import extract, view
-from llm_inference_router.types import Caller, ChatRequest, Decision, Message, Price
+from llm_inference_router.types import Caller, ChatRequest, Decision, Message, Model, Price
 from tests.routing.build import ask, constraints, model, signals, situations, snapshot
 
 SMALL = model("small", location="local")
@@ -118,12 +120,119 @@ def test_a_long_name_is_not_echoed_whole() -> None:
 
 def test_a_request_that_no_model_can_serve_is_told_why_model_by_model() -> None:
     asked = ask(measured=signals(needs=frozenset({"audio"})), max_cost=0)
+    with pytest.raises(Unsupported) as error:
+        decide(asked, snapshot(THREE))
+    assert error.value.http_status == 400
+    assert error.value.code == "unsupported_by_models"
+    assert error.value.message == (
+        'No model of route "auto" can serve this request: small lacks audio; medium lacks audio; large lacks audio.'
+    )
+
+
+def test_a_request_that_one_model_could_serve_and_may_not_is_unservable() -> None:
+    asked = ask(measured=signals(needs=frozenset({"vision"})), max_cost=0)
     with pytest.raises(Unservable) as error:
         decide(asked, snapshot(THREE))
     assert error.value.http_status == 422
     assert error.value.code == "no_candidate"
-    for one in THREE:
-        assert f"{one.name}: capability (lacks audio)" in error.value.message
+    assert "small: capability (lacks vision)" in error.value.message
+    assert "large: cost (expected" in error.value.message
+
+
+def test_a_limit_that_every_model_is_below_is_told_model_by_model() -> None:
+    listed = (model("a", max_output=100), model("b", max_output=4_096))
+    assert decide(ask(max_tokens=4_096), snapshot(listed)).chain == ("b",)
+    with pytest.raises(Unsupported) as error:
+        decide(ask(max_tokens=5_000), snapshot(listed))
+    assert error.value.message == (
+        'No model of route "auto" can serve this request: a gives at most 100 tokens, 5000 are asked for; '
+        "b gives at most 4096 tokens, 5000 are asked for."
+    )
+    assert decide(ask(model="a", max_tokens=5_000), snapshot(listed)).chain == ("a",), "pinned: the upstream judges"
+
+
+def test_a_limit_beyond_every_window_is_no_estimate_and_nobody_tries() -> None:
+    listed = (model("phi", context=4_096), model("gpt", context=8_192))
+    asked = ask(measured=signals(prompt_tokens=100), max_tokens=9_000)
+    with pytest.raises(Unsupported, match="gpt has a context of 8192 tokens, about 9110 are needed"):
+        decide(asked, snapshot(listed))
+    by_estimate = ask(measured=signals(prompt_tokens=50_000), max_tokens=100)
+    assert decide(by_estimate, snapshot(listed)).chain == ("gpt",)
+
+
+def test_a_need_and_a_window_together_are_told_apart() -> None:
+    listed = (model("phi"), model("gpt", context=8_192, capabilities=frozenset({"vision"})))
+    asked = ask(measured=signals(prompt_tokens=2_000, needs=frozenset({"vision"})), max_tokens=9_000)
+    with pytest.raises(Unsupported) as error:
+        decide(asked, snapshot(listed))
+    assert error.value.message == (
+        'No model of route "auto" can serve this request: phi lacks vision; '
+        "gpt has a context of 8192 tokens, about 11200 are needed."
+    )
+
+
+# --- embeddings -----------------------------------------------------------------------------------------------
+
+
+def embedder(name: str, upstream: str, **fields: Any) -> Model:
+    return model(name, upstream_model=upstream, capabilities=frozenset({"embeddings"}), **fields)
+
+
+EMBED = ask(measured=signals(output=0, needs=frozenset({"embeddings"})), dialect="embeddings")
+MIXED = (
+    SMALL,
+    embedder("first", "e5", price=Price(20_000)),
+    embedder("other", "bge"),
+    embedder("twin", "e5", price=Price(10_000)),
+)
+
+
+def test_embeddings_come_from_the_first_model_and_from_those_with_its_vectors() -> None:
+    found = decide(EMBED, snapshot(MIXED))
+    assert found.chain == ("first", "twin"), "in the route's order, whatever they cost"
+    assert {one.model: one.detail for one in found.rejections} == {
+        "small": "lacks embeddings",
+        "other": "its vectors do not mix with those of first",
+    }
+    assert (found.reason, found.policy.kind, found.baseline) == ("policy:fixed", "fixed", "first")
+    assert [one.cost for one in found.candidates] == [100 * 20_000, 100 * 10_000], "tokens in, and none out"
+
+
+def test_while_the_first_rests_a_twin_answers_and_never_a_stranger() -> None:
+    assert decide(EMBED, snapshot(MIXED, resting=frozenset({"first"}))).chain == ("twin",)
+    with pytest.raises(UpstreamUnavailable):
+        decide(EMBED, snapshot(MIXED, resting=frozenset({"first", "twin"})))
+
+
+def test_a_cost_cap_does_not_change_the_vectors() -> None:
+    with pytest.raises(Unservable):
+        decide(replace(EMBED, max_cost=0), snapshot(MIXED))
+
+
+def test_a_rule_may_choose_the_vectors() -> None:
+    assert decide(EMBED, snapshot(MIXED, rules=(rule("r", models=("other",)),))).chain == ("other",)
+
+
+def test_a_route_without_embeddings_says_so() -> None:
+    with pytest.raises(Unsupported, match="small lacks embeddings; medium lacks embeddings"):
+        decide(EMBED, snapshot(THREE))
+    with pytest.raises(Unsupported, match='The model "first" cannot serve this request: it serves embeddings'):
+        decide(ask(model="first"), snapshot(MIXED))
+
+
+@pytest.mark.parametrize("policy", [schema.CheapestAboveBar(), schema.Utility(), schema.Fixed()])
+def test_models_that_embed_are_no_candidates_for_chat_and_no_measure_of_it(policy: schema.PolicyConfig) -> None:
+    dear = embedder("dear", "x", tier="large", price=Price(10**9, 10**9))
+    plain = decide(ask(), snapshot(THREE, policy=policy))
+    beside = decide(ask(), snapshot((dear, *THREE, embedder("free", "y")), policy=policy))
+    assert beside.chain == plain.chain
+    assert beside.candidates == plain.candidates
+    assert beside.baseline == plain.baseline
+    assert {one.detail for one in beside.rejections} == {"serves embeddings alone"}
+    assert decide(EMBED, snapshot((dear,), policy=policy)).chain == ("dear",)
+
+
+# --- waiting --------------------------------------------------------------------------------------------------
 
 
 def test_when_rest_is_all_that_is_in_the_way_the_caller_is_told_to_wait() -> None:
@@ -132,7 +241,7 @@ def test_when_rest_is_all_that_is_in_the_way_the_caller_is_told_to_wait() -> Non
         decide(asked, snapshot(THREE, resting=frozenset({"large"})))
     assert error.value.http_status == 503
     assert error.value.retry_after_s == 10.0
-    with pytest.raises(Unservable):
+    with pytest.raises(Unsupported):
         decide(asked, snapshot((SMALL, MEDIUM), resting=frozenset({"small", "medium"})))
 
 
@@ -158,8 +267,9 @@ def test_every_model_of_the_route_is_a_candidate_or_rejected_once(situation: tup
         assert found.chosen == found.chain[0]
         assert found.chosen not in rejected
     else:
-        assert isinstance(found, Unservable | UpstreamUnavailable)
-        assert all(f"{name}: " in found.message for name in models)
+        assert isinstance(found, Unservable | Unsupported | UpstreamUnavailable)
+        between = " " if isinstance(found, Unsupported) else ": "
+        assert all(f"{name}{between}" in found.message for name in models)
 
 
 @given(situations())

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_inference_router.config.schema import Constraint
+from llm_inference_router.dialects.completions import SEVERAL, TOKENS
 from llm_inference_router.routing.ask import Ask
 from llm_inference_router.routing.filter import admissible, narrow
-from llm_inference_router.types import Model, Price, Rejection
+from llm_inference_router.types import Capability, Model, Price, Rejection
 from tests.routing.build import ask, asks, constraints, model, models, names, signals
 
 
@@ -31,7 +32,7 @@ def test_a_model_must_have_every_capability_that_is_needed() -> None:
         (700, 200, 300, None, False),  # the caller's own limit counts, not the guess
         (700, 900, 200, None, True),
         (700, 900, None, 200, True),  # the model stops at its own limit
-        (700, 200, 5_000, 200, True),
+        (700, 200, 200, 200, True),
         (1_000, 1, None, None, False),
         (0, 1_000, None, None, True),  # to the last token
         (0, 1_001, None, None, False),
@@ -44,6 +45,56 @@ def test_prompt_and_answer_must_fit_the_window(
     rejection = reject(asked, model("m", context=1_000, max_output=max_output))
     assert (rejection is None) is fits
     assert rejection is None or rejection.reason == "context"
+
+
+def test_a_model_that_gives_less_than_the_request_reserves_is_left_out() -> None:
+    asked = ask(max_tokens=5_000)
+    assert reject(asked, model("m", max_output=5_000)) is None
+    assert reject(asked, model("m")) is None
+    found = reject(asked, model("m", max_output=4_096))
+    assert found == Rejection("m", "output", "gives at most 4096 tokens, 5000 are asked for")
+    assert reject(asked, model("m", max_output=4_096), outputs=False) is None
+    assert reject(ask(measured=signals(output=9_000)), model("m", max_output=4_096)) is None, "a guess reserves nothing"
+
+
+@pytest.mark.parametrize(
+    "need", ["tools", "parallel_tools", "json_schema", "vision", "audio", "logprobs", "embeddings"]
+)
+def test_each_need_restricts_the_candidates(need: Capability) -> None:
+    asked = ask(measured=signals(needs=frozenset({need})))
+    listed = (model("without"), model("with", capabilities=frozenset({need})))
+    remaining, rejections = admissible(asked, listed, (), frozenset())
+    assert names_of(remaining) == ["with"]
+    assert rejections == (Rejection("without", "capability", f"lacks {need}"),)
+
+
+def test_a_model_that_embeds_never_chats() -> None:
+    both = model("m", capabilities=frozenset({"embeddings", "tools"}))
+    assert reject(ask(), both) == Rejection("m", "capability", "serves embeddings alone")
+
+
+@pytest.mark.parametrize(
+    ("backend", "own", "taken"),
+    [
+        ("vllm", {SEVERAL, TOKENS, "echo", "logprobs"}, True),
+        ("vllm", {"suffix"}, False),
+        ("ollama", {"suffix"}, True),
+        ("ollama", {SEVERAL}, False),
+        ("llamacpp", {SEVERAL, TOKENS}, True),
+        ("llamacpp", {"echo"}, False),
+        ("tgi", {SEVERAL}, True),
+        ("tgi", {TOKENS}, False),
+        ("openai_compatible", {SEVERAL, TOKENS, "echo", "logprobs", "suffix"}, True),
+        ("openai", {SEVERAL}, False),
+        ("anthropic", {SEVERAL}, False),
+        ("simulated", {SEVERAL}, False),
+    ],
+)
+def test_what_chat_has_no_words_for_goes_only_to_servers_that_take_it(backend: str, own: set[str], taken: bool) -> None:
+    asked = ask(dialect="completions", own=frozenset(own))
+    found = reject(asked, model("m", backend=backend))
+    assert (found is None) is taken
+    assert found is None or found.detail == f"has no way to take {', '.join(sorted(own))}"
 
 
 def test_a_pinned_model_is_not_measured_against_its_window() -> None:

@@ -27,7 +27,13 @@ class OpenAI:
         warnings = self.quirks.rewrite(body)
         if request.prefilled and self.quirks.continues:
             body |= {"continue_final_message": True, "add_generation_prompt": False}
-        if request.stream:
+        self.ask_usage(body, request.stream)
+        call = Call("/chat/completions", orjson.dumps(body), _HEADERS, stream=request.stream)
+        return Encoded(call, tuple(warnings))
+
+    def ask_usage(self, body: dict[str, Any], stream: bool) -> None:
+        """Changes `body` in place."""
+        if stream:
             if self.quirks.stream_usage:
                 # Always asked for: billing needs it. What the client did not ask for is taken out on the way
                 # back.
@@ -35,8 +41,6 @@ class OpenAI:
                 body["stream_options"] = {**options, "include_usage": True} if options else {"include_usage": True}
         elif "stream_options" in body:
             del body["stream_options"]  # refused by several servers where there is no stream
-        call = Call("/chat/completions", orjson.dumps(body), _HEADERS, stream=request.stream)
-        return Encoded(call, tuple(warnings))
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
         try:

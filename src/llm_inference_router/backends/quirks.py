@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from llm_inference_router.dialects import completions
 from llm_inference_router.dialects.warning import warning
 
 
@@ -23,10 +24,24 @@ class Quirks(Struct, frozen=True):
     one_choice: bool = False  # ignores n
     no_json_schema: bool = False  # knows json_object alone
     continues: bool = False  # has to be told that the last message is the beginning of the answer
+    completions: frozenset[str] | None = None  # None: no /v1/completions; else what that takes beside one text
+    embeddings: bool = False  # has /v1/embeddings
 
     def rewrite(self, body: dict[str, Any]) -> list[str]:
         """Changes `body`, a copy of the client's, in place; says what was changed."""
         return [warning for step in _STEPS if (warning := step(self, body))]
+
+    def rewrite_prompt(self, body: dict[str, Any]) -> list[str]:
+        """The same for a request of /v1/completions. Of the fields that this server does not take only `best_of` can
+        hold something: a request that needs another one is not sent here. Empty ones are refused by some all the same.
+        """
+        said = [word for step in (_top_p, _choices) if (word := step(self, body))]
+        unknown = completions.OPTIONS - (self.completions or frozenset())
+        if "best_of" in unknown and (body.get("best_of") or 1) > 1:
+            said.append(warning("dropped", "best_of"))
+        for name in unknown:
+            body.pop(name, None)
+        return said
 
 
 def _developer(quirks: Quirks, body: dict[str, Any]) -> str | None:
@@ -96,14 +111,44 @@ _STEPS: Final[tuple[Callable[[Quirks, dict[str, Any]], str | None], ...]] = (
     _format,
 )
 
+# What /v1/completions takes beside one text: recorded traffic (vllm, llama-cpp-python), and for the others
+# Ollama: docs/api/openai-compatibility ("prompt currently only accepts a string"; no echo, best_of, n);
+# llama.cpp: tools/server, oaicompat_completion_params_parse (refuses echo, best_of, suffix);
+# TGI: router/src/server.rs, completions (a list of texts; refuses suffix; knows no echo, logprobs, best_of).
+# Of any other server nothing is known, so it is asked: if it refuses, the client reads why.
+# None for OpenAI: its chat models have no completions; gpt-3.5-turbo-instruct is reached as openai_compatible.
+_PROMPTS: Final = frozenset({completions.SEVERAL, completions.TOKENS})
+_ALL: Final = _PROMPTS | completions.OPTIONS | {completions.NOTHING}
+
 TABLE: Final[dict[str, Quirks]] = {
     quirks.name: quirks
     for quirks in (
-        Quirks("openai"),
-        Quirks("openai_compatible"),
-        Quirks("vllm", developer_role=False, continues=True),
-        Quirks("ollama", developer_role=False, only_max_tokens=True, one_choice=True),
-        Quirks("llamacpp", developer_role=False, only_max_tokens=True, one_choice=True, no_json_schema=True),
+        Quirks("openai", embeddings=True),
+        Quirks("openai_compatible", completions=_ALL, embeddings=True),
+        Quirks(
+            "vllm",
+            developer_role=False,
+            continues=True,
+            completions=_PROMPTS | {"echo", "logprobs", completions.NOTHING},
+            embeddings=True,
+        ),
+        Quirks(
+            "ollama",
+            developer_role=False,
+            only_max_tokens=True,
+            one_choice=True,
+            completions=frozenset({"suffix"}),
+            embeddings=True,
+        ),
+        Quirks(
+            "llamacpp",
+            developer_role=False,
+            only_max_tokens=True,
+            one_choice=True,
+            no_json_schema=True,
+            completions=_PROMPTS | {"logprobs"},
+            embeddings=True,
+        ),
         Quirks(
             "tgi",
             developer_role=False,
@@ -112,6 +157,8 @@ TABLE: Final[dict[str, Quirks]] = {
             grammar_formats=True,
             format_or_tools=True,
             one_choice=True,
+            completions=frozenset({completions.SEVERAL}),
         ),
     )
 }
+SIMULATED: Final = Quirks("simulated", embeddings=True)

@@ -4,8 +4,11 @@ from functools import cache
 
 from llm_inference_router.backends.anthropic import Anthropic
 from llm_inference_router.backends.base import Backend
+from llm_inference_router.backends.completions import Completions
+from llm_inference_router.backends.embeddings import Embeddings
 from llm_inference_router.backends.openai import OpenAI
-from llm_inference_router.backends.quirks import TABLE
+from llm_inference_router.backends.quirks import SIMULATED, TABLE
+from llm_inference_router.dialects.embeddings import EMBED
 from llm_inference_router.types import DialectName
 
 
@@ -28,4 +31,18 @@ def relay(name: str, dialect: DialectName) -> Backend | None:
 
     Of the chat dialect every backend takes care itself.
     """
+    quirks = SIMULATED if name == "simulated" else TABLE.get(name)
+    if quirks is not None and dialect == "completions" and quirks.completions is not None:
+        return Completions(quirks)
+    if quirks is not None and dialect == "embeddings" and quirks.embeddings:
+        return Embeddings(quirks)
     return None
+
+
+@cache
+def takes(name: str, dialect: DialectName) -> frozenset[str]:
+    """What a backend's relay can pass on of a dialect that chat has no words for, in the words of `ChatRequest.own`."""
+    passed = relay(name, dialect)
+    if isinstance(passed, Embeddings):
+        return frozenset({EMBED})
+    return passed.quirks.completions or frozenset() if isinstance(passed, Completions) else frozenset()

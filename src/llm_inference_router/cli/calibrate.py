@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from llm_inference_router.cli.bought import Report, report_of, show
 from llm_inference_router.cli.questions import lines
+from llm_inference_router.config.defaults import capabilities
 from llm_inference_router.config.load import load
 from llm_inference_router.config.schema import Config, Privacy
 from llm_inference_router.dialects import chat
@@ -148,14 +149,15 @@ def _config(path: str, route: str, judge: str) -> Config:
         raise click.UsageError(f"--route: there is no route {route!r} (there is: {', '.join(config.routes)})")
     if judge not in models:
         raise click.UsageError(f"--judge: there is no model {judge!r} (there is: {', '.join(models)})")
-    used = (*dict.fromkeys(config.routes[route].models), judge)
-    if len(set(config.routes[route].models)) < 2:
+    talking = _talking(config, route)
+    used = (*talking, judge)
+    if len(talking) < 2:
         raise click.UsageError(f"--route: {route} has one model, so there is nothing to choose")
     if hidden := [name for name in used if name in config.routes]:
         raise click.UsageError(f"model {hidden[0]!r} has the name of a route, so it cannot be asked by itself")
     if config.privacy != Privacy():
         _refuse(["privacy: calibrate sends each prompt to every model and does not act on it; use a file without it"])
-    if judge in config.routes[route].models:
+    if judge in talking:
         click.echo(f"note: {judge} judges its own answers too; judges tend to prefer those", err=True)
     simulated = [model.name for model in config.models if model.name in used and model.backend == "simulated"]
     if simulated:
@@ -164,6 +166,12 @@ def _config(path: str, route: str, judge: str) -> Config:
     return structs.replace(
         config, routes={name: structs.replace(one, predictor="default") for name, one in config.routes.items()}
     )
+
+
+def _talking(config: Config, route: str) -> tuple[str, ...]:
+    """The route's models without those that embed, which answer no prompt."""
+    embedding = {model.name for model in config.models if "embeddings" in capabilities(model)}
+    return tuple(name for name in dict.fromkeys(config.routes[route].models) if name not in embedding)
 
 
 def _refuse(problems: Sequence[str]) -> NoReturn:
@@ -177,7 +185,7 @@ def _plan(config: Config, route: str, judge: str, max_output: int) -> Plan:
     from llm_inference_router.routing.catalog import strongest
 
     by_name = {model.name: model for model in catalogue(config)}
-    models = tuple(dict.fromkeys(config.routes[route].models))
+    models = _talking(config, route)
     best = strongest([by_name[name] for name in models]).name
     return Plan(route, (best, *(name for name in models if name != best)), best, judge, max_output)
 

@@ -28,6 +28,9 @@ CAPABILITIES: dict[BackendName, tuple[Capability, ...]] = {
     "simulated": ("tools", "parallel_tools", "json_schema", "logprobs"),
 }
 
+# Their servers have no /v1/embeddings (text-embeddings-inference has one: it is openai_compatible).
+NO_EMBEDDINGS: frozenset[BackendName] = frozenset({"anthropic", "tgi"})
+
 CLOUD_HOSTS = frozenset({"api.openai.com", "api.anthropic.com"})
 
 

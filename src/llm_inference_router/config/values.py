@@ -98,6 +98,7 @@ def _model(model: ModelConfig, path: Path, report: Report) -> None:
         message = f'backend {model.backend} has no default address: add endpoints: [{{url: "http://..."}}]'
         report.problem(path, message, (*path, "endpoints"), backend)
     _cloud(model, path, report)
+    _embeddings(model, path, report)
     if model.upstream_model == "":
         report.problem((*path, "upstream_model"), "is empty; leave it out and the model's own name is sent")
     if model.max_output is not None and model.max_output > model.context:
@@ -114,6 +115,18 @@ def _model(model: ModelConfig, path: Path, report: Report) -> None:
     if model.breaker != "none":
         _positive(model.breaker.window, (*path, "breaker", "window"), report)
         _positive(model.breaker.open, (*path, "breaker", "open"), report)
+
+
+def _embeddings(model: ModelConfig, path: Path, report: Report) -> None:
+    given = defaults.capabilities(model)
+    if "embeddings" not in given:
+        return
+    place: Path = (*path, "capabilities")
+    if model.backend in defaults.NO_EMBEDDINGS:
+        report.problem(place, f"backend {model.backend} has no embeddings", (*path, "backend"))
+    elif len(given) > 1:
+        others = ", ".join(sorted(given - {"embeddings"}))
+        report.warning(place, f"a model with embeddings serves nothing else, so {others} is of no use")
 
 
 def _cloud(model: ModelConfig, path: Path, report: Report) -> None:

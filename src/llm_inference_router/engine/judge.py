@@ -4,7 +4,7 @@ from msgspec import Struct, structs
 
 from llm_inference_router.effects import Clock, new_id
 from llm_inference_router.routing.decide import Snapshot, ask_for, decide
-from llm_inference_router.signals.base import extract, view
+from llm_inference_router.signals.base import extract, unjudged, view
 from llm_inference_router.types import Caller, ChatRequest, Decision
 
 
@@ -18,11 +18,14 @@ class Wishes(Struct, frozen=True):
 
 
 def judge(request: ChatRequest, caller: Caller, wishes: Wishes, snapshot: Snapshot, clock: Clock) -> Decision:
-    """Raises NotFound, Unservable or UpstreamUnavailable, as `decide` does."""
+    """Raises NotFound, Unsupported, Unservable or UpstreamUnavailable, as `decide` does."""
     began = clock.monotonic()
     seen = view(request)
-    choice = snapshot.catalog.choices.get(request.model)
-    signals = extract(request, seen, None if choice is None else choice.sense)
+    if request.dialect == "embeddings":
+        signals = unjudged(request, seen)
+    else:
+        choice = snapshot.catalog.choices.get(request.model)
+        signals = extract(request, seen, None if choice is None else choice.sense)
     now = clock.now_ms()
     name = new_id(now)
     ask = ask_for(

@@ -19,6 +19,7 @@ from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.stream import Stream
 from llm_inference_router.resilience.plan import Try
+from llm_inference_router.routing.attached import prompt_tokens
 from llm_inference_router.transport.base import Response, TransportFault
 from llm_inference_router.types import ChatRequest, Decision, Fault, Usage
 
@@ -124,7 +125,7 @@ class Trial:
 
     def usage(self, fault: Fault | None) -> Usage | None:
         """What it used, as reported or estimated; None when it produced nothing."""
-        prompt = self._decision.signals.prompt_tokens
+        prompt = self._prompt_tokens()
         if self.answer is not None:
             return self.answer.usage or estimate(prompt, self.answer.text_chars)
         if self.assembly is not None and (self.assembly.begun or self.assembly.usage or fault is None):
@@ -155,7 +156,10 @@ class Trial:
         """What its answer is known by, where the upstream says nothing else."""
         decision = self._decision
         name = decision.id.replace("-", "")
-        return Head(name, decision.at // 1000, self.tried.model.name, decision.signals.prompt_tokens)
+        return Head(name, decision.at // 1000, self.tried.model.name, self._prompt_tokens())
+
+    def _prompt_tokens(self) -> int:
+        return prompt_tokens(self.tried.model, self._decision.signals)
 
     def _rendering(self) -> Rendering:
         head = self._head()
@@ -167,13 +171,14 @@ class Trial:
             prompt_tokens=head.prompt_tokens,
             choices=self._request.choices,
             provider=_provider(self.tried.endpoint.url),
+            source=self._request.source,
         )
 
     def _assembly(self, keep_text: bool, relayed: bool) -> Assembly:
         part = self._part
         return Assembly(
             part.writer if part else SPOKEN[self._request.dialect].writer(self._request, self._head()),
-            prompt_tokens=self._decision.signals.prompt_tokens,
+            prompt_tokens=self._prompt_tokens(),
             keep_text=keep_text,
             spent=part.usage if part else None,
             relayed=relayed,

@@ -116,13 +116,15 @@ def _route(
     name: str, config: Route, models: tuple[Model, ...], rules: tuple[CompiledRule, ...], sense: Sense
 ) -> Choice:
     policy = compile_policy(config.policy)
-    seen = panel(sense, models)
-    evidence = evidence_of(sense.artefact, _named(models), seen, None)
+    # Models that embed answer nothing else: they have no quality, beat nobody and are nobody's baseline.
+    talking = tuple(model for model in models if "embeddings" not in model.capabilities) or models
+    seen = panel(sense, talking)
+    evidence = evidence_of(sense.artefact, _named(talking), seen, None)
     hull = None
     if policy.kind == "cheapest_above_bar" and not evidence.owned:
-        hull = hull_of(models, seen, sense.lens)
+        hull = hull_of(talking, seen, sense.lens)
         evidence = structs.replace(evidence, beaten=hull.beaten(seen.names))
-    return Choice(name, models, policy, rules, strongest(models).name, sense, seen, evidence, hull)
+    return Choice(name, models, policy, rules, strongest(talking).name, sense, seen, evidence, hull)
 
 
 def _pin(model: Model) -> Choice:

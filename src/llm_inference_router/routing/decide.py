@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, structs
 
-from llm_inference_router.errors import Busy, NotFound, RouterError, Unservable, UpstreamUnavailable
+from llm_inference_router.errors import Busy, NotFound, RouterError, Unservable, Unsupported, UpstreamUnavailable
 from llm_inference_router.routing import predict
 from llm_inference_router.routing.ask import Ask as Ask
 from llm_inference_router.routing.ask import Live as Live
@@ -18,6 +18,7 @@ from llm_inference_router.routing.catalog import Catalog, Choice
 from llm_inference_router.routing.filter import admissible, beyond_windows, fits_nowhere
 from llm_inference_router.routing.policy import choose
 from llm_inference_router.routing.rules import CompiledRule, first_match
+from llm_inference_router.routing.space import one_space
 from llm_inference_router.signals.base import TextView
 from llm_inference_router.types import (
     Caller,
@@ -26,9 +27,15 @@ from llm_inference_router.types import (
     Decision,
     Model,
     PolicyUsed,
+    Quality,
     Rejection,
     Signals,
 )
+
+_FIXED = PolicyUsed("fixed")
+_NO_QUALITY = Quality(0.0, 0.0)
+# What a request asks for and a model cannot do, whoever asks.
+_UNABLE = frozenset({"capability", "context", "output"})
 
 
 class Snapshot(Struct, frozen=True):
@@ -71,6 +78,8 @@ def ask_for(
         quality=quality,
         max_cost=max_cost,
         choices=request.choices,
+        dialect=request.dialect,
+        own=request.own,
     )
 
 
@@ -78,19 +87,24 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     """Chooses a model and its fallbacks. The same ask and snapshot always give the same decision.
 
     Raises NotFound for a name that does not exist or that the caller's key may not use (which is not told
-    apart), Unservable when no model may or can serve, and UpstreamUnavailable (503) when one could but its
-    endpoints rest.
+    apart), Unsupported when no model can serve, Unservable when none may, and UpstreamUnavailable (503) when one could
+    but its endpoints rest.
     """
     choice = resolve(snapshot.catalog, ask)
     rule = first_match(choice.rules, ask) if choice.rules else None
     narrowings = () if rule is None else (rule.narrowing,)
     resting, live = snapshot.resting, snapshot.live
-    models, rejections = admissible(ask, choice.models, narrowings, resting, windows=not choice.pinned, live=live)
-    if not models and fits_nowhere(ask, choice.models):
-        models, rejections = beyond_windows(ask, choice.models, narrowings, resting, live)
+    embeds, free = ask.dialect == "embeddings", not choice.pinned
+    # Each text of a request for embeddings has the window to itself, so their sum says nothing.
+    windows = free and not embeds
+    models, rejections = admissible(ask, choice.models, narrowings, resting, windows=windows, outputs=free, live=live)
+    if embeds:
+        models, rejections = one_space(choice.models, models, rejections)
+    elif not models and fits_nowhere(ask, choice.models):
+        models, rejections = beyond_windows(ask, choice.models, narrowings, resting, live, outputs=free)
     if not models:
         raise _refusal(choice, rejections, snapshot)
-    policy = _policy(choice, rule, ask)
+    policy = _FIXED if embeds and free else _policy(choice, rule, ask)
     candidates = _candidates(choice, models, ask, policy, live)
     chain = choose(policy, candidates, ask.signals.complexity.value)
     caller = ask.caller
@@ -99,7 +113,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
         request_id=ask.request_id,
         at=ask.at,
         route=choice.name,
-        reason=_reason(choice, rule),
+        reason=_reason(policy, rule),
         rule=None if rule is None else rule.name,
         policy=policy,
         chosen=chain[0],
@@ -107,7 +121,7 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
         signals=ask.signals,
         candidates=candidates,
         rejections=rejections,
-        baseline=choice.baseline,
+        baseline=chain[0] if embeds else choice.baseline,  # no other model's vectors could have been taken instead
         key=caller.key,
         user=caller.user,
         session=caller.session,
@@ -147,11 +161,16 @@ def _candidates(
     cost_weight, latency_weight = policy.cost_weight, policy.latency_weight
     if cost_weight is None or latency_weight is None:
         cost_weight, latency_weight = predict.DEFAULT_COST_WEIGHT, predict.DEFAULT_LATENCY_WEIGHT
-    qualities = predict.qualities(choice.panel, choice.sense, ask.signals)
+    embeds = ask.dialect == "embeddings"  # of whose quality nothing is known, and nothing is asked
+    qualities = {} if embeds else predict.qualities(choice.panel, choice.sense, ask.signals)
     candidates = [
-        predict.estimate(model, ask, qualities[model.name], live.get(model.name), cost_weight, latency_weight)
+        predict.estimate(
+            model, ask, qualities.get(model.name, _NO_QUALITY), live.get(model.name), cost_weight, latency_weight
+        )
         for model in models
     ]
+    if embeds:
+        return tuple(candidates)
     # The hull is that of the models that could answer: one that is beaten by absent models is not beaten.
     if choice.hull is not None and (beaten := choice.hull.beaten(tuple([model.name for model in models]))):
         candidates = [
@@ -160,15 +179,20 @@ def _candidates(
     return tuple(candidates)
 
 
-def _reason(choice: Choice, rule: CompiledRule | None) -> str:
-    if choice.pinned:
+def _reason(policy: PolicyUsed, rule: CompiledRule | None) -> str:
+    if policy.kind == "pinned":
         return "pinned"
-    return f"policy:{choice.policy.kind}" if rule is None else f"rule:{rule.name}"
+    return f"policy:{policy.kind}" if rule is None else f"rule:{rule.name}"
 
 
 def _refusal(choice: Choice, rejections: tuple[Rejection, ...], snapshot: Snapshot) -> RouterError:
-    why = "; ".join(f"{one.model}: {one.reason} ({one.detail})" for one in rejections)
     name = f'{"model" if choice.pinned else "route"} "{choice.name}"'
+    if all(one.reason in _UNABLE for one in rejections):
+        if choice.pinned:
+            return Unsupported(f"The {name} cannot serve this request: it {rejections[0].detail}.")
+        lacks = "; ".join(f"{one.model} {one.detail}" for one in rejections)
+        return Unsupported(f"No model of {name} can serve this request: {lacks}.")
+    why = "; ".join(f"{one.model}: {one.reason} ({one.detail})" for one in rejections)
     waiting = {one.model for one in rejections if one.reason == "unavailable"}
     if not waiting:
         return Unservable(f"No model of {name} may or can serve this request. {why}.")

@@ -181,8 +181,10 @@ def _quantiles(tokens: Quantiles) -> dict[str, int]:
 
 
 def _candidate(one: Candidate) -> dict[str, Any]:
+    own = {} if one.prompt_tokens is None else {"prompt_tokens": one.prompt_tokens}
     return {
         "model": one.model,
+        **own,
         "quality": {
             "mean": round(one.quality.mean, _SHARE),
             "sd": round(one.quality.sd, _SHARE),

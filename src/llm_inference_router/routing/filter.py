@@ -9,10 +9,12 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
+from llm_inference_router.backends.registry import takes
 from llm_inference_router.config.constraint import excludes
 from llm_inference_router.config.schema import Constraint
 from llm_inference_router.money import to_usd
 from llm_inference_router.routing.ask import Ask, Live
+from llm_inference_router.routing.attached import prompt_tokens
 from llm_inference_router.routing.predict import expected_cost
 from llm_inference_router.types import Model, Rejection, RejectionReason
 
@@ -44,25 +46,31 @@ def admissible(
     resting: AbstractSet[str],
     *,
     windows: bool = True,
+    outputs: bool = True,
     live: Mapping[str, Live] = NOTHING_MEASURED,
 ) -> tuple[list[Model], tuple[Rejection, ...]]:
     """The models that may and can serve, and a rejection for each other one, both in the order given.
 
     A model is rejected for its first obstacle; "unavailable" comes last, so it means that nothing but rest is
-    in the way. `windows` False leaves out the context window, where no other model could serve instead.
+    in the way. `windows` False leaves out the context window, where no other model could serve instead, `outputs`
+    False the most tokens that a model gives.
     """
     remaining: list[Model] = []
     rejections: list[Rejection] = []
     signals = ask.signals
-    needs, padded = signals.needs, int(signals.prompt_tokens * CONTEXT_MARGIN)
+    padded, reserved = int(signals.prompt_tokens * CONTEXT_MARGIN), ask.max_tokens if outputs else None
     for model in models:
+        if signals.attachments:
+            padded = _padded(ask, model)
+        lacking = incapable(ask, model)
         rejection = None
-        if needs and not needs <= model.capabilities:
-            missing = ", ".join(sorted(needs - model.capabilities))
-            rejection = Rejection(model.name, "capability", f"lacks {missing}")
+        if lacking is not None:
+            rejection = Rejection(model.name, "capability", lacking)
+        elif reserved is not None and model.max_output is not None and reserved > model.max_output:
+            detail = f"gives at most {model.max_output} tokens, {reserved} are asked for"
+            rejection = Rejection(model.name, "output", detail)
         elif windows and padded + _room(ask, model) > model.context:
-            detail = f"about {padded} + {_room(ask, model)} tokens do not fit in {model.context}"
-            rejection = Rejection(model.name, "context", detail)
+            rejection = _too_small(ask, model)
         else:
             rejection = _barred(ask, model, narrowings, live)
             if rejection is None and model.name in resting:
@@ -74,10 +82,36 @@ def admissible(
     return remaining, tuple(rejections)
 
 
+def incapable(ask: Ask, model: Model) -> str | None:
+    """What the request needs and the model has not, after its name: "lacks vision". None where nothing is missing.
+
+    A model that embeds does nothing else: what such a server calls chat, if it answers at all, is not what anybody who
+    lists it under `embeddings` wants to be answered with.
+    """
+    needs, able = ask.signals.needs, model.capabilities
+    if needs and not needs <= able:
+        return f"lacks {', '.join(sorted(needs - able))}"
+    if "embeddings" in able and "embeddings" not in needs:
+        return "serves embeddings alone"
+    if ask.own and not ask.own <= (taken := takes(model.backend, ask.dialect)):
+        return f"has no way to take {', '.join(sorted(ask.own - taken))}"
+    return None
+
+
+def _padded(ask: Ask, model: Model) -> int:
+    """Tokens of the prompt, and what they may be more than was counted."""
+    return int(prompt_tokens(model, ask.signals) * CONTEXT_MARGIN)
+
+
 def _room(ask: Ask, model: Model) -> int:
     """Tokens to keep free for the answer."""
     output = ask.signals.output_tokens.p50 if ask.max_tokens is None else ask.max_tokens
     return output if model.max_output is None else min(output, model.max_output)
+
+
+def _too_small(ask: Ask, model: Model) -> Rejection:
+    needed = _padded(ask, model) + _room(ask, model)
+    return Rejection(model.name, "context", f"has a context of {model.context} tokens, about {needed} are needed")
 
 
 def _barred(ask: Ask, model: Model, narrowings: Sequence[Narrowing], live: Mapping[str, Live]) -> Rejection | None:
@@ -93,10 +127,19 @@ def _barred(ask: Ask, model: Model, narrowings: Sequence[Narrowing], live: Mappi
     return None
 
 
+def _able(ask: Ask, models: Sequence[Model]) -> list[Model]:
+    """Those that could serve the request, were it only short enough."""
+    reserved = ask.max_tokens or 0
+    return [
+        model
+        for model in models
+        if incapable(ask, model) is None and (model.max_output is None or reserved <= model.max_output)
+    ]
+
+
 def fits_nowhere(ask: Ask, models: Sequence[Model]) -> bool:
     """Whether no capable model has the window for this request, whatever constraints say."""
-    needs, padded = ask.signals.needs, int(ask.signals.prompt_tokens * CONTEXT_MARGIN)
-    return all(padded + _room(ask, model) > model.context for model in models if needs <= model.capabilities)
+    return all(_padded(ask, model) + _room(ask, model) > model.context for model in _able(ask, models))
 
 
 def beyond_windows(
@@ -105,18 +148,25 @@ def beyond_windows(
     narrowings: Sequence[Narrowing],
     resting: AbstractSet[str],
     live: Mapping[str, Live] = NOTHING_MEASURED,
+    *,
+    outputs: bool = True,
 ) -> tuple[list[Model], tuple[Rejection, ...]]:
     """Who may try when the request `fits_nowhere` by our estimate: the widest of the capable models, if it may serve.
 
     The upstream counts better than we do; when it agrees, its own error is what the client's library knows. A
-    constraint that forbids the widest does not let a narrower one try: it only ever narrows.
+    constraint that forbids the widest does not let a narrower one try: it only ever narrows. Where the caller's own
+    `max_tokens` alone is more than the window nothing is estimated, and nobody tries.
     """
-    able, rejections = admissible(ask, models, narrowings, resting, windows=False, live=live)
-    widest = max((model.context for model in models if ask.signals.needs <= model.capabilities), default=0)
-    narrow_ones = [model for model in able if model.context < widest]
+    able, rejections = admissible(ask, models, narrowings, resting, windows=False, outputs=outputs, live=live)
+    widest = max((model.context for model in _able(ask, models)), default=0)
     refused = {one.model: one for one in rejections}
-    refused |= {
-        m.name: Rejection(m.name, "context", f"its window of {m.context} is not the widest") for m in narrow_ones
-    }
-    order = [refused[model.name] for model in models if model.name in refused]
-    return [model for model in able if model.context == widest], tuple(order)
+    chosen: list[Model] = []
+    for model in able:
+        if outputs and ask.max_tokens is not None and _room(ask, model) > model.context:
+            refused[model.name] = _too_small(ask, model)
+        elif model.context < widest:
+            detail = f"its window of {model.context} is not the widest"
+            refused[model.name] = Rejection(model.name, "context", detail)
+        else:
+            chosen.append(model)
+    return chosen, tuple(refused[model.name] for model in models if model.name in refused)

@@ -10,6 +10,7 @@ from llm_inference_router.learning.length import expected
 from llm_inference_router.learning.loading import Panel
 from llm_inference_router.money import PICODOLLARS_PER_USD
 from llm_inference_router.routing.ask import Ask, Live
+from llm_inference_router.routing.attached import prompt_tokens
 from llm_inference_router.signals.sense import Sense
 from llm_inference_router.types import NO_TOKENS, Candidate, Location, Model, Quality, Quantiles, Signals, Tier
 
@@ -77,8 +78,9 @@ def expected_cost(model: Model, ask: Ask, live: Live | None = None) -> int:
 
 
 def _cost(model: Model, ask: Ask, output: int) -> int:
-    price = model.price
-    return price.input * ask.signals.prompt_tokens + price.output * output * ask.choices
+    price, signals = model.price, ask.signals
+    prompt = prompt_tokens(model, signals) if signals.attachments else signals.prompt_tokens
+    return price.input * prompt + price.output * output * ask.choices
 
 
 def expected_pace(model: Model, prompt_tokens: int, live: Live | None) -> tuple[float, float]:
@@ -109,7 +111,9 @@ def estimate(
     """The model as a candidate."""
     output, reasoning = expected_tokens(model, ask, live)
     cost = _cost(model, ask, output.p50)
-    ttft_ms, per_token_ms = expected_pace(model, ask.signals.prompt_tokens, live)
+    signals = ask.signals
+    prompt = prompt_tokens(model, signals) if signals.attachments else None
+    ttft_ms, per_token_ms = expected_pace(model, signals.prompt_tokens if prompt is None else prompt, live)
     total_ms = ttft_ms + per_token_ms * output.p50
     worth = utility(quality.mean, cost, total_ms, cost_weight, latency_weight)
-    return Candidate(model.name, quality, cost, ttft_ms, total_ms, worth, output, reasoning)
+    return Candidate(model.name, quality, cost, ttft_ms, total_ms, worth, output, reasoning, (), prompt)

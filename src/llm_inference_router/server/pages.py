@@ -26,6 +26,7 @@ from llm_inference_router.routing.explain import explain, why
 from llm_inference_router.server.auth import Grant, Keys
 from llm_inference_router.server.body import caller, read_body, wishes
 from llm_inference_router.server.dashboard import dashboard
+from llm_inference_router.server.listing import STARTED, entry, listed, speaks_messages
 from llm_inference_router.server.reload import Reloads
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.telemetry.metrics import Metrics
@@ -33,7 +34,6 @@ from llm_inference_router.telemetry.metrics import Metrics
 Page: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _BREAKER = {"closed": 0, "half_open": 1, "open": 2}
-_STARTED = 1_700_000_000  # `created` of a model: the API wants one, and a configured model has none
 
 
 class _Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +50,10 @@ class Pages:
 
     async def models(self, request: Request) -> Response:
         grant = self._grant(request, "inference")
-        names = self._runtime.catalog.visible(grant.routes)
+        catalog = self._runtime.catalog
+        names = catalog.visible(grant.routes)
+        if speaks_messages(request.headers):
+            return _json(listed(names, catalog, request.query_params))
         return _json({"object": "list", "data": [self._model(name) for name in names]})
 
     async def model(self, request: Request) -> Response:
@@ -58,6 +61,8 @@ class Pages:
         name = request.path_params["name"]
         if name not in self._runtime.catalog.visible(grant.routes):
             raise NotFound(f"the model {name!r} does not exist, or this key may not use it", param="model")
+        if speaks_messages(request.headers):
+            return _json(entry(name, self._runtime.catalog))
         return _json(self._model(name))
 
     async def route(self, request: Request) -> Response:
@@ -136,7 +141,7 @@ class Pages:
 
     def _model(self, name: str) -> dict[str, Any]:
         catalog = self._runtime.catalog
-        body: dict[str, Any] = {"id": name, "object": "model", "created": _STARTED, "owned_by": "llm-inference-router"}
+        body: dict[str, Any] = {"id": name, "object": "model", "created": STARTED, "owned_by": "llm-inference-router"}
         route = catalog.routes.get(name)
         if route is not None:
             members = [model.name for model in route.models]

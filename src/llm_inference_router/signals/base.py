@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from llm_inference_router.learning.lens import TASKS
 from llm_inference_router.signals.ask import REACH, judged, without_machine_blocks
+from llm_inference_router.signals.attached import attachments
 from llm_inference_router.signals.complexity import band_of
 from llm_inference_router.signals.features import NOTHING_AROUND, Surroundings
 from llm_inference_router.signals.form import (
@@ -21,6 +22,8 @@ from llm_inference_router.signals.reading import read
 from llm_inference_router.signals.sense import Sense, shipped
 from llm_inference_router.signals.words import words
 from llm_inference_router.types import (
+    NO_TOKENS,
+    Attachment,
     Capability,
     ChatRequest,
     Complexity,
@@ -170,7 +173,9 @@ def extract(request: ChatRequest, view: TextView, sense: Sense | None = None) ->
     depth = min(1.0, shares[2] + shares[3] + 0.5 * shares[4])
     needs = request.needs
     modalities = _TEXT
+    attached: tuple[Attachment, ...] = ()
     if view.attachments:
+        attached = attachments(request)
         needs = needs.union(_NEEDED[kind] for kind in view.attachments if kind in _NEEDED)
         modalities = (*_TEXT, *(kind for kind in view.attachments if kind != "text"))
     return Signals(
@@ -184,4 +189,22 @@ def extract(request: ChatRequest, view: TextView, sense: Sense | None = None) ->
         needs,
         sight.latent,
         sense.lens.version,
+        attached,
+    )
+
+
+def unjudged(request: ChatRequest, view: TextView) -> Signals:
+    """The signals of a request that asks for no text: how long it is, and in which language. Nothing is to be written,
+    so nothing of it is hard.
+    """
+    reading = read(view.window)
+    return Signals(
+        prompt_tokens(request, view.total_chars, chars_per_token(reading)),
+        NO_TOKENS,
+        Complexity(0.0, band_of(0.0), Parts(0.0, 0.0, 0.0, 0.0, 0.0)),
+        Task("extraction", {"extraction": 1.0}),
+        "free",
+        reading.language,
+        _TEXT,
+        request.needs,
     )

@@ -20,7 +20,7 @@ from llm_inference_router.signals.lexicon import NUMBER_WORDS
 from llm_inference_router.signals.reading import Reading
 from llm_inference_router.signals.vocabulary import SIGN
 from llm_inference_router.signals.words import words
-from llm_inference_router.types import ChatRequest, Format, Quantiles, TaskLabel
+from llm_inference_router.types import ChatRequest, Format, Modality, Quantiles, TaskLabel
 
 # Characters per token by what the text is made of.
 CHARS_PER_TOKEN: Mapping[str, float] = {
@@ -42,9 +42,13 @@ _PLAIN = 2.8
 _DENSE = 1.7  # digits, operators and punctuation
 _MESSAGE = 4  # role and separators of one message
 _REQUEST = 3
-_IMAGE = 800  # a middle-sized picture; providers charge 85 to 1,600
-_AUDIO = 500
-_FILE = 1500
+# Attachments at a flat rate; what they are at each model is worked out in `routing.attached`.
+FLAT: Mapping[Modality, int] = {
+    "text": 0,
+    "image": 800,  # a middle-sized picture; providers charge 85 to 1,600
+    "audio": 500,
+    "file": 1500,  # one page: Anthropic counts 1,500 to 3,000 for each (build-with-claude/pdf-support)
+}
 _TOOL = 12  # a tool's frame, beside its schema
 _TOOL_CHARS = 3.6
 _TOOL_UNREAD = 120  # tokens of a tool beyond those whose size is measured
@@ -73,17 +77,14 @@ def chars_per_token(reading: Reading) -> float:
 def prompt_tokens(request: ChatRequest, chars: int, per_token: float) -> int:
     """Tokens of all messages (`chars` characters of text in all), their frames, attachments and tool
     schemas."""
-    tokens = chars / per_token + _MESSAGE * len(request.messages) + _REQUEST
+    tokens = chars / per_token + _MESSAGE * len(request.messages) + _REQUEST + request.tokens
     for message in request.messages:
         if message.attachments:
-            tokens += sum(_COST.get(kind, 0) for kind in message.attachments)
+            tokens += sum(FLAT[kind] for kind in message.attachments)
         tokens += 30 * message.tool_calls
     if request.tools:
         tokens += tool_tokens(request.body, request.tools)
     return max(1, int(tokens + 0.5))
-
-
-_COST = {"image": _IMAGE, "audio": _AUDIO, "file": _FILE}
 
 
 def tool_tokens(body: Mapping[str, Any], count: int) -> float:

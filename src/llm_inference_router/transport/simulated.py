@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from llm_inference_router.backends import simulated_answer, simulated_wire
+from llm_inference_router.backends import simulated_answer, simulated_vectors, simulated_wire
 from llm_inference_router.backends.base import Call
 from llm_inference_router.backends.simulated_answer import Imagined
 from llm_inference_router.backends.simulated_draws import Draws
@@ -21,6 +21,7 @@ from llm_inference_router.types import Endpoint, Fault, Model
 
 _JSON: Mapping[str, str] = {"content-type": "application/json"}
 _EVENTS: Mapping[str, str] = {"content-type": "text/event-stream; charset=utf-8"}
+_VECTORS_S = 0.02  # however many are asked for
 _HEAD_SHARE = 0.4  # of the time to first token: a stream's head leaves before its first token
 
 
@@ -46,6 +47,9 @@ class SimulatedTransport:
         self._sent += 1
         try:
             body = orjson.loads(call.body)
+            if call.path == "/embeddings":
+                await asyncio.sleep(_VECTORS_S / self._speed)
+                return Whole(200, _JSON, simulated_vectors.whole(body, model.upstream_model))
             answer = simulated_answer.imagine(
                 body,
                 model=model.upstream_model,
