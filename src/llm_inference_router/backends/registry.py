@@ -5,8 +5,11 @@ from functools import cache
 from llm_inference_router.backends.anthropic import Anthropic
 from llm_inference_router.backends.base import Backend
 from llm_inference_router.backends.openai import OpenAI
+from llm_inference_router.backends.openai_responses import OpenAIResponses
 from llm_inference_router.backends.quirks import TABLE
 from llm_inference_router.types import DialectName
+
+OWN = frozenset({"tool_choice"})
 
 
 @cache
@@ -26,6 +29,15 @@ def backend(name: str) -> Backend:
 def relay(name: str, dialect: DialectName) -> Backend | None:
     """The backend that passes on requests of this dialect as they are; None where they have to be translated.
 
-    Of the chat dialect every backend takes care itself.
+    Of the chat dialect every backend takes care itself. Responses are relayed to OpenAI alone: other servers that have
+    such an API (vLLM) leave out of it what their chat API does, so the hub is more faithful.
     """
+    if (name, dialect) == ("openai", "responses"):
+        return OpenAIResponses()
     return None
+
+
+@cache
+def takes(name: str, dialect: DialectName) -> frozenset[str]:
+    """What of a request that chat has no words for (`ChatRequest.own`) this backend's relay passes on."""
+    return OWN if relay(name, dialect) is not None else frozenset()

@@ -32,27 +32,27 @@ _FORMATS: Final[dict[str, Literal["text", "json_object", "json_schema"]]] = {
 
 def parse(body: bytes) -> ChatRequest:
     """Raises InvalidRequest, and nothing else, for whatever is not a chat request."""
-    doc = _load(body)
+    doc = load(body)
     get = doc.get
     model = get("model")
     if type(model) is not str or not model or not model.isprintable() or len(model) > MAX_MODEL_NAME:
-        _bad_model(doc)
+        bad_model(doc)
     messages = _messages(doc)
     needs: set[Capability] = set()
     for message in messages:
         if message.attachments:
             needs.update(_NEEDS[kind] for kind in message.attachments if kind in _NEEDS)
-    stream = _flag(doc, "stream")
+    stream = flag(doc, "stream")
     options = get("stream_options")
-    max_tokens = _positive(doc, "max_tokens") if "max_tokens" in doc else None
+    max_tokens = positive(doc, "max_tokens") if "max_tokens" in doc else None
     if "max_completion_tokens" in doc:
-        max_tokens = _positive(doc, "max_completion_tokens") or max_tokens
+        max_tokens = positive(doc, "max_completion_tokens") or max_tokens
     tools = 0
     if "tools" in doc or "functions" in doc:
         tools = _tools(doc)
     if tools:
         needs.add("tools")
-        if _flag(doc, "parallel_tool_calls"):
+        if flag(doc, "parallel_tool_calls"):
             needs.add("parallel_tools")
     response_format: Literal["text", "json_object", "json_schema"] = "text"
     if get("response_format") is not None:
@@ -76,7 +76,8 @@ def parse(body: bytes) -> ChatRequest:
     )
 
 
-def _load(body: bytes) -> dict[str, Any]:
+def load(body: bytes) -> dict[str, Any]:
+    """The JSON object of a request, within the limits of keys and depth. Raises InvalidRequest."""
     if len(body) > 4 * MAX_KEYS and body.count(b'":') > MAX_KEYS:
         raise InvalidRequest(f"The request has more than {MAX_KEYS} keys.", code="too_many_keys")
     try:
@@ -111,7 +112,7 @@ def _messages(doc: dict[str, Any]) -> tuple[Message, ...]:
     return tuple([read(item, index) for index, item in enumerate(raw)])
 
 
-def _bad_model(doc: dict[str, Any]) -> NoReturn:
+def bad_model(doc: dict[str, Any]) -> NoReturn:
     model = doc.get("model")
     if model is None:
         raise missing("model")
@@ -126,7 +127,7 @@ def _bad_model(doc: dict[str, Any]) -> NoReturn:
     raise InvalidRequest(message, param="model", code="invalid_value")
 
 
-def _flag(doc: dict[str, Any], name: str) -> bool:
+def flag(doc: dict[str, Any], name: str) -> bool:
     value = doc.get(name)
     if value is None or value is False:
         return False
@@ -135,7 +136,7 @@ def _flag(doc: dict[str, Any], name: str) -> bool:
     raise invalid_type(name, "a boolean", value)
 
 
-def _positive(doc: dict[str, Any], name: str, maximum: int | None = None) -> int | None:
+def positive(doc: dict[str, Any], name: str, maximum: int | None = None) -> int | None:
     value = doc.get(name)
     if value is None:
         return None
@@ -223,9 +224,9 @@ def _optional(doc: dict[str, Any], needs: set[Capability]) -> int:
             if type(value) is not float and type(value) is not int:
                 raise invalid_type(name, "a number", value)
         elif name == "n":
-            choices = _positive(doc, name, MAX_CHOICES) or 1
+            choices = positive(doc, name, MAX_CHOICES) or 1
         elif name == "logprobs":
-            if _flag(doc, name):
+            if flag(doc, name):
                 needs.add("logprobs")
         elif name == "tool_choice":
             if type(value) is not str and type(value) is not dict:
@@ -239,14 +240,14 @@ def _optional(doc: dict[str, Any], needs: set[Capability]) -> int:
             if "audio" in value:
                 needs.add("audio")
         elif name == "metadata":
-            _metadata(value)
+            metadata(value)
         else:
             message = f"'{name}' cannot be chosen by a request; endpoints are set in the router's configuration."
             raise InvalidRequest(message, param=name, code="unsupported_parameter")
     return choices
 
 
-def _metadata(value: object) -> None:
+def metadata(value: object) -> None:
     if type(value) is not dict:
         raise invalid_type("metadata", "an object", value)
     for key, text in value.items():

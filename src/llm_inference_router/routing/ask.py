@@ -5,7 +5,7 @@ now.
 from msgspec import Struct
 
 from llm_inference_router.learning.length import Length
-from llm_inference_router.types import Caller, Message, Signals
+from llm_inference_router.types import Caller, DialectName, Message, Signals
 
 
 class Ask(Struct, frozen=True):
@@ -28,6 +28,8 @@ class Ask(Struct, frozen=True):
     quality: float | None = None
     max_cost: int | None = None
     choices: int = 1
+    dialect: DialectName = "chat"
+    own: frozenset[str] = frozenset()  # as of the request: what only a relay of its dialect can pass on
 
 
 class Live(Struct, frozen=True):

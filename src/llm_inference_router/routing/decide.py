@@ -71,6 +71,8 @@ def ask_for(
         quality=quality,
         max_cost=max_cost,
         choices=request.choices,
+        dialect=request.dialect,
+        own=request.own,
     )
 
 

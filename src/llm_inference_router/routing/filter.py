@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
+from llm_inference_router.backends.registry import takes
 from llm_inference_router.config.constraint import excludes
 from llm_inference_router.config.schema import Constraint
 from llm_inference_router.money import to_usd
@@ -60,6 +61,9 @@ def admissible(
         if needs and not needs <= model.capabilities:
             missing = ", ".join(sorted(needs - model.capabilities))
             rejection = Rejection(model.name, "capability", f"lacks {missing}")
+        elif ask.own and not ask.own <= (taken := takes(model.backend, ask.dialect)):
+            detail = f"has no way to take {', '.join(sorted(ask.own - taken))}"
+            rejection = Rejection(model.name, "capability", detail)
         elif windows and padded + _room(ask, model) > model.context:
             detail = f"about {padded} + {_room(ask, model)} tokens do not fit in {model.context}"
             rejection = Rejection(model.name, "context", detail)
