@@ -373,7 +373,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Turn(Struct, frozen=True):
-    """An answer that a later request may go on from, by the id the client knows. `input` and `output` are JSON arrays of
+    """An answer that a later request may go on from, by the id the client knows. `input`, `output` are JSON arrays of
     OpenAI's Responses; before them came the turn named `previous` ("": none)."""
 
     id: str
