@@ -70,14 +70,12 @@ class Turns:
         refusal = None
         if type(said) is list and all(part["type"] == "refusal" for part in said):
             refusal = "".join(part["refusal"] for part in said)
-        turn = self._turn
-        if turn is None or (turn["content"] is not None and "tool_calls" not in turn):
-            turn = self._begin()
+        turn = self._growing()
         if refusal is not None:
             turn["refusal"] = refusal
         elif turn["content"] is None:
             turn["content"] = said
-        else:  # it spoke before and after it called: between a call and its result no message may stand
+        else:
             turn["content"] = [*_parts(turn["content"]), *_parts(said)]
 
     def _call(self, raw: Mapping[str, Any], place: str) -> None:
@@ -105,13 +103,18 @@ class Turns:
             self.warnings.append(warning("foreign", "encrypted_content"))
         if not text and block is None:
             return
-        turn = self._turn
-        if turn is None or turn["content"] is not None or "tool_calls" in turn:
-            turn = self._begin()
+        turn = self._growing()
         if text:
             turn["reasoning_content"] = turn.get("reasoning_content", "") + text
         if block is not None:
             turn.setdefault("thinking_blocks", []).append(block)
+
+    def _growing(self) -> dict[str, Any]:
+        """The message that what a model says next belongs to: between a call and its result no other may stand."""
+        turn = self._turn
+        if turn is None or (turn["content"] is not None and "tool_calls" not in turn):
+            return self._begin()
+        return turn
 
     def _begin(self) -> dict[str, Any]:
         turn: dict[str, Any] = {"role": "assistant", "content": None}
