@@ -24,6 +24,7 @@ from llm_inference_router.dialects import sse
 from llm_inference_router.types import Fault, Piece
 
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
+_HOLDERS: Final = _ENDS | {"response.created", "response.in_progress", "response.queued", "response.failed"}
 _SAID: Final = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THOUGHT: Final = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
 _LOGPROBS: Final = frozenset({"response.output_text.delta", "response.output_text.done"})
@@ -114,12 +115,13 @@ class ResponsesDecoder:
         if kind == "error":
             self._fail(doc, pieces)
             return
-        self._number(doc)
-        if isinstance(doc.get("response"), dict):
-            self._whole(kind, doc, pieces)
-            return
-        if kind in _ENDS or kind in ("response.created", "response.in_progress", "response.failed"):
+        holds = isinstance(doc.get("response"), dict)
+        if not holds and kind in _HOLDERS:
             pieces.append(Piece(fault=Fault("malformed", "an event without its response")))
+            return
+        self._number(doc)
+        if holds:
+            self._whole(kind, doc, pieces)
             return
         self._begun = True
         if kind in _LOGPROBS and not isinstance(doc.get("logprobs"), list):
