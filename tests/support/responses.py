@@ -68,7 +68,7 @@ def accumulated(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if kind.endswith(".delta"):
                 part[field] += event["delta"]
                 if part["type"] == "output_text":
-                    part["logprobs"] += event["logprobs"]
+                    part["logprobs"] = [*(part.get("logprobs") or ()), *event["logprobs"]]
             elif kind == "response.content_part.done":
                 assert event["part"] == part
             else:
