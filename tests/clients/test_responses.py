@@ -199,12 +199,13 @@ def test_a_hosted_tool_is_left_out_with_a_warning_and_refused_where_it_must_be_c
     client: OpenAI, backend: Upstream
 ) -> None:
     search: Any = [{"type": "web_search"}]
+    chosen: Any = {"type": "web_search"}
     raw = client.responses.with_raw_response.create(model="auto", input="News", tools=search, extra_headers=tag("vllm"))
     assert "warning;dropped;web_search" in raw.headers["x-router-warnings"]
     assert "tools" not in backend.requests[-1].body
     backend.requests.clear()
     with pytest.raises((UnprocessableEntityError, BadRequestError), match="tool_choice"):
-        client.responses.create(model="vllm", input="News", tools=search, tool_choice={"type": "web_search"})
+        client.responses.create(model="vllm", input="News", tools=search, tool_choice=chosen)
     assert backend.requests == []
 
 
@@ -256,8 +257,9 @@ def test_a_stream_of_openai_passes_event_by_event(router: Router, backend: Upstr
 def test_a_hosted_tool_goes_to_openai_as_it_is(client: OpenAI, backend: Upstream) -> None:
     headers = teach(backend, trace("aimock/35-responses"))
     search: Any = [{"type": "web_search", "user_location": {"type": "approximate", "city": "Oslo"}}]
+    chosen: Any = {"type": "web_search"}
     raw = client.responses.with_raw_response.create(
-        model="auto", input="News", tools=search, tool_choice={"type": "web_search"}, extra_headers=headers
+        model="auto", input="News", tools=search, tool_choice=chosen, extra_headers=headers
     )
     assert "x-router-warnings" not in raw.headers
     assert backend.requests[-1].body["tools"] == search

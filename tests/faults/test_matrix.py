@@ -1,4 +1,4 @@
-"""Every fault, in the dialects of upstreams and clients, streamed and whole, with another model to fall back to and not.
+"""Every fault, in the dialects of upstreams and clients, streamed and whole, with another model to fall back to or not.
 
 What the client sees and what is recorded stand in one table; at the end of each router's life its books are balanced.
 """
@@ -168,7 +168,7 @@ def said(answer: Answer, stream: bool) -> str:
 def ended(answer: Answer) -> bool:
     """Whether a stream says of itself that it is complete."""
     if answer.body.startswith(b"event:"):
-        return checked(sent(answer.body))["status"] == "completed"
+        return bool(checked(sent(answer.body))["status"] == "completed")
     return bool(events(answer)[-1] == "[DONE]")
 
 
