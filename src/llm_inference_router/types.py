@@ -75,7 +75,8 @@ class Message(Struct, frozen=True):
 class ChatRequest(Struct, frozen=True):
     """A request for an answer, validated. `body` is JSON in OpenAI's chat dialect, parsed once: fields we do not read
     pass through it. From a client of another `dialect` it is a translation, of which `warnings` name what it changed,
-    and `source` is that client's own JSON.
+    and `source` is that client's own JSON. `earlier`: ids of stored answers and items that it goes on from, whose
+    words are still to be put in; `recalled`: how many items at the beginning of its input are such words.
     """
 
     model: str
@@ -94,6 +95,8 @@ class ChatRequest(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     own: frozenset[str] = frozenset()  # what of it chat has no words for: only a relay that takes it can serve
     tokens: int = 0  # of a prompt that came as token numbers, beside what is in `messages`
+    earlier: tuple[str, ...] = ()
+    recalled: int = 0
 
 
 class Caller(Struct, frozen=True):
@@ -383,11 +386,22 @@ class Outcome(Struct, frozen=True):
     tier: Tier | Literal[""] = ""  # of the model that answered; "" when none did
 
 
+class Turn(Struct, frozen=True):
+    """An answer that a later request may go on from, by the id the client knows. `input`, `output` are JSON arrays of
+    OpenAI's Responses; before them came the turn named `previous` ("": none)."""
+
+    id: str
+    previous: str
+    input: str
+    output: str
+
+
 class Content(Struct, frozen=True):
     """What was said: kept only where the owner switched `store.content` on."""
 
     prompt: str
     completion: str
+    turn: Turn | None = None
 
 
 class Record(Struct, frozen=True):

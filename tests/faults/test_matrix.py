@@ -1,4 +1,4 @@
-"""Every fault, in both dialects, streamed and whole, with another model to fall back to and without.
+"""Every fault, in the dialects of upstreams and clients, streamed and whole, with another model to fall back to or not.
 
 What the client sees and what is recorded stand in one table; at the end of each router's life its books are balanced.
 """
@@ -19,6 +19,7 @@ from tests.support.conserved import assert_conserved
 from tests.support.faults.scenarios import SCENARIOS, TEXT
 from tests.support.faults.server import FaultServer, running
 from tests.support.faults.wire import Ask
+from tests.support.responses import body, checked, sent
 
 # Where these turn up, a prompt or a key has leaked: no other text holds them.
 PROMPT = "Where is the canary-prompt-5f1c?"
@@ -119,6 +120,7 @@ def configuration(backend: str, url: str) -> str:
 class World:
     router: Router
     server: FaultServer
+    dialect: str
     asked: list[str] = field(default_factory=list)
     told: list[Answer] = field(default_factory=list)
 
@@ -130,12 +132,16 @@ class World:
         return found + [str(one) for one in self.told if KEY in f"{one.headers} {one.body!r}"]
 
 
-@pytest.fixture(scope="module", params=["openai_compatible", "anthropic"])
+@pytest.fixture(
+    scope="module",
+    params=[("openai_compatible", "chat"), ("anthropic", "chat"), ("openai_compatible", "responses")],
+    ids=lambda one: "-".join(one),
+)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    backend: str = request.param
+    backend, dialect = request.param
     SCENARIOS["bomb"].script(Ask("openai", "bomb", stream=False, turn=0))  # takes longer to make than a model may wait
     with running() as server, serving(tmp_path_factory.mktemp("matrix"), configuration(backend, server.url)) as router:
-        made = World(router, server)
+        made = World(router, server, dialect)
         yield made
         seen = sum(server.requests.values())
         assert_conserved(
@@ -159,15 +165,37 @@ def tries(router: Router, name: str) -> list[sqlite3.Row]:
             time.sleep(0.01)
 
 
+def ask(world: World, route: str, stream: bool) -> Answer:
+    if world.dialect == "chat":
+        return world.router.chat(route, PROMPT, stream=stream, max_tokens=1)
+    return world.router.ask(
+        "/v1/responses", {"model": route, "input": PROMPT, "stream": stream, "max_output_tokens": 1}
+    )
+
+
 def said(answer: Answer, stream: bool) -> str:
+    if not stream and "output" in answer.json():
+        return str(body(answer.body)["output"][0]["content"][0]["text"])
+    if answer.body.startswith(b"event:"):
+        return "".join(one["delta"] for one in sent(answer.body) if one["type"] == "response.output_text.delta")
     if not stream:
         return str(answer.json()["choices"][0]["message"]["content"])
     chunks = [one for one in events(answer) if isinstance(one, dict)]
     return "".join(c["delta"].get("content") or "" for one in chunks for c in one.get("choices", ()))
 
 
+def ended(answer: Answer) -> bool:
+    """Whether a stream says of itself that it is complete."""
+    if answer.body.startswith(b"event:"):
+        return bool(checked(sent(answer.body))["status"] == "completed")
+    return bool(events(answer)[-1] == "[DONE]")
+
+
 def problem(answer: Answer) -> dict[str, object] | None:
     """The error of an answer, or of its last event."""
+    if answer.body.startswith(b"event:"):
+        last = sent(answer.body)
+        return last[-2].get("error") if last[-1]["type"] == "response.failed" else None
     found = answer.json() if answer.headers["content-type"].startswith("application/json") else events(answer)[-1]
     return found.get("error") if isinstance(found, dict) else None
 
@@ -177,7 +205,7 @@ def problem(answer: Answer) -> dict[str, object] | None:
 def test_what_the_client_sees_and_what_is_recorded(world: World, name: str, stream: bool, fallback: bool) -> None:
     row, model = MATRIX[name], f"{name}@{mode(stream, fallback)}"
     world.asked.append(model)
-    answer = world.router.chat(f"r-{model}", PROMPT, stream=stream, max_tokens=1)
+    answer = ask(world, f"r-{model}", stream)
     world.told.append(answer)
     text = "Grüße 日本語 🙂 end" if name == "bytewise" else TEXT
     made = tries(world.router, answer.headers["x-router-decision-id"])
@@ -208,7 +236,7 @@ def test_what_the_client_sees_and_what_is_recorded(world: World, name: str, stre
         return
     assert answer.status == 200
     assert said(answer, stream).split() == (text if answer.headers["x-router-model"] == model else TEXT).split()
-    assert not stream or events(answer)[-1] == "[DONE]"
+    assert not stream or ended(answer)
     assert made[-1]["outcome"] == "ok"
     assert made[-1]["usage_source"] == ("estimated" if name == "no-usage" else "reported")
 

@@ -11,7 +11,9 @@ import orjson
 import pytest
 
 from tests.serving.router import Answer, Router, config, events, serving
-from tests.serving.upstream import STREAM_HEAD, Request, Upstream, delta, event, sends, upstream
+from tests.serving.upstream import STREAM_HEAD, Request, Upstream, chunked, delta, event, sends, upstream
+from tests.support.responses import checked, sent
+from tests.traces.read import trace
 
 TOKENS = [f"word{i} " for i in range(60)]
 TEXT = "".join(TOKENS).rstrip()
@@ -280,3 +282,32 @@ def test_an_answer_is_continued_across_dialects(backend: Upstream, tmp_path: Pat
         assert last["role"] == "assistant", "the model goes on from what was said"
         said_before = last["content"] if isinstance(last["content"], str) else last["content"][0]["text"]
         assert said_before == "".join(TOKENS[:40]).rstrip()
+
+
+# --- clients of the Responses API -------------------------------------------------------------------------------------
+
+
+def test_a_client_of_the_responses_api_gets_one_valid_response_from_two_models(
+    router: Router, backend: Upstream
+) -> None:
+    backend.behaviours["two"] = sends(stream(["word37 word38 ", "word39 ", *TOKENS[40:]]))
+    answer = router.ask("/v1/responses", {"model": "auto", "input": "Count", "stream": True})
+    final = checked(sent(answer.body))
+    assert final["status"] == "completed"
+    assert [part["text"] for item in final["output"] for part in item["content"]] == [TEXT]
+
+
+def test_another_model_goes_on_with_a_stream_of_openai_s_own_events(tmp_path: Path, backend: Upstream) -> None:
+    given = trace("aimock/36-responses_stream").body.replace(b"\r\n", b"\n")
+    begun = given.split(b"event: response.output_text.done")[0]
+    backend.behaviours["one"] = sends(STREAM_HEAD + chunked(begun[: begun.rindex(b"event: ")]), then="reset")
+    backend.behaviours["two"] = sends(stream([" How can I help you t", "oday? Ask."]))
+    settings = routed(backend.url, "one", "two").replace("backend: openai_compatible", "backend: openai", 1)
+    settings = settings.replace("name: one,", "name: one, api_key: sk-none,")
+    with serving(tmp_path, settings) as running:
+        answer = running.ask("/v1/responses", {"model": "auto", "input": "Hi", "stream": True})
+    events = sent(answer.body)
+    final = checked(events)
+    assert final["id"] == "resp-bBxgayJioYrWghu3"
+    assert final["output"][0]["content"][0]["text"] == "Hello! I am a mock. How can I help you today? Ask."
+    assert [request.head.split()[1] for request in backend.requests] == ["/v1/responses", "/v1/chat/completions"]

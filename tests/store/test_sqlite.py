@@ -15,7 +15,7 @@ from llm_inference_router.errors import ConfigError
 from llm_inference_router.store.base import Store, StoreFault
 from llm_inference_router.store.schema import floor_id
 from llm_inference_router.store.sqlite import SqliteStore
-from llm_inference_router.types import Record
+from llm_inference_router.types import Record, Turn
 from tests.store.build import NOON, record
 
 Opener: TypeAlias = Callable[[Path], SqliteStore]
@@ -236,3 +236,64 @@ def test_two_stores_share_one_file(tmp_path: Path) -> None:
     assert {item["decision"]["id"] for item in two.records()} == {item.decision.id for item in kept}
     assert one.dropped + two.dropped == 0
     assert not list(tmp_path.glob("*.spill*"))
+
+
+# --- answers that later requests go on from -------------------------------------------------------------------------
+
+
+def answer(name: str, previous: str, at: int = NOON) -> Record:
+    made = record(at, content=True)
+    assert made.content is not None
+    turn = Turn(name, previous, '[{"role":"user","content":"q"}]', "[]")
+    return structs.replace(made, content=structs.replace(made.content, turn=turn))
+
+
+def test_an_answer_is_found_again_for_its_key_alone_committed_or_spilled(tmp_path: Path) -> None:
+    store = SqliteStore.open(f"sqlite:///{tmp_path}/router.db")
+    first, second = answer("resp_1", ""), answer("resp_2", "resp_1")
+    key = first.decision.key
+
+    async def work() -> None:
+        await store.append(first)
+        with closing(sqlite3.connect(tmp_path / "router.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await store.append(second)  # the database is locked: to the spill
+            assert store.spilled == 1
+            found = store.thread(key, "resp_2", 10**6)
+            assert [turn.id for turn in found.turns] == ["resp_1", "resp_2"]
+            assert found.missing == ""
+            assert store.thread("another", "resp_2", 10**6).missing == "resp_2"
+            other.execute("ROLLBACK")
+        assert store.answered(key, first.decision.id)
+        assert not store.answered("another", first.decision.id)
+        assert convert(store.decision(first.decision.id)) == first
+
+    use(store, work)
+
+
+def test_a_conversation_whose_beginning_was_forgotten_is_not_whole(tmp_path: Path) -> None:
+    store = SqliteStore.open(f"sqlite:///{tmp_path}/router.db")
+
+    async def work() -> None:
+        first = answer("resp_1", "")
+        await store.append(first)
+        await store.append(answer("resp_2", "resp_1", NOON + 10))
+        await store.prune(NOON + 5)
+        found = store.thread(first.decision.key, "resp_2", 10**6)
+        assert (found.missing, [turn.id for turn in found.turns]) == ("resp_1", ["resp_2"])
+
+    use(store, work)
+
+
+def test_a_conversation_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    store = SqliteStore.open(f"sqlite:///{tmp_path}/router.db")
+
+    async def work() -> None:
+        made = [answer(f"resp_{n}", f"resp_{n - 1}" if n else "") for n in range(10)]
+        for one in made:
+            await store.append(one)
+        found = store.thread(made[0].decision.key, "resp_9", 100)
+        assert found.bytes > 100
+        assert len(found.turns) == 4
+
+    use(store, work)

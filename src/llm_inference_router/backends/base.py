@@ -7,7 +7,9 @@ that passes both ways what it need not change.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -71,7 +73,9 @@ class Decoder(Protocol):
 
 
 class Backend(Protocol):
-    def encode(self, request: ChatRequest, model: Model) -> Encoded: ...
+    def encode(self, request: ChatRequest, model: Model) -> Encoded:
+        """`model` has one endpoint, or several of which the first is asked."""
+        ...
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
         """Reads a whole 2xx answer; a body that is none becomes a fault of kind malformed."""
@@ -86,6 +90,25 @@ class Backend(Protocol):
     def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
         """The headers that carry a credential."""
         ...
+
+
+class Relay(Backend, Protocol):
+    """A backend that passes a dialect on as it is."""
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """What of its dialect that chat has no words for it can pass on, in the words of `ChatRequest.own`."""
+        ...
+
+
+@lru_cache(maxsize=256)
+def provider_at(url: str) -> str:
+    """Who answers there, as far as what it signs goes."""
+    return urlsplit(url).hostname or ""
+
+
+def provider_of(model: Model) -> str:
+    return provider_at(model.endpoints[0].url) if model.endpoints else ""
 
 
 def conversation(messages: tuple[Message, ...]) -> str:

@@ -21,6 +21,10 @@ _LISTS = ("text_offset", "token_logprobs", "tokens", "top_logprobs")
 
 
 class Completions(OpenAI):
+    @property
+    def takes(self) -> frozenset[str]:
+        return self.quirks.completions or frozenset()
+
     def encode(self, request: ChatRequest, model: Model) -> Encoded:
         body = {**request.source, "model": model.upstream_model}
         if body.get("max_tokens") is None:

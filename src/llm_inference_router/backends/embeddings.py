@@ -17,12 +17,15 @@ import orjson
 from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
 from llm_inference_router.backends.openai import OpenAI
+from llm_inference_router.dialects.embeddings import EMBED
 from llm_inference_router.types import ChatRequest, Fault, Model, Usage
 
 _HEADERS = (("content-type", "application/json"),)
 
 
 class Embeddings(OpenAI):
+    takes = frozenset({EMBED})
+
     def encode(self, request: ChatRequest, model: Model) -> Encoded:
         body = {**request.source, "model": model.upstream_model}
         return Encoded(Call("/embeddings", orjson.dumps(body), _HEADERS))

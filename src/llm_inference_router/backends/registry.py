@@ -3,12 +3,12 @@
 from functools import cache
 
 from llm_inference_router.backends.anthropic import Anthropic
-from llm_inference_router.backends.base import Backend
+from llm_inference_router.backends.base import Backend, Relay
 from llm_inference_router.backends.completions import Completions
 from llm_inference_router.backends.embeddings import Embeddings
 from llm_inference_router.backends.openai import OpenAI
+from llm_inference_router.backends.openai_responses import OpenAIResponses
 from llm_inference_router.backends.quirks import SIMULATED, TABLE
-from llm_inference_router.dialects.embeddings import EMBED
 from llm_inference_router.types import DialectName
 
 
@@ -26,11 +26,14 @@ def backend(name: str) -> Backend:
 
 
 @cache
-def relay(name: str, dialect: DialectName) -> Backend | None:
+def relay(name: str, dialect: DialectName) -> Relay | None:
     """The backend that passes on requests of this dialect as they are; None where they have to be translated.
 
-    Of the chat dialect every backend takes care itself.
+    Of the chat dialect every backend takes care itself. Responses are relayed to OpenAI alone: other servers that have
+    such an API (vLLM) leave out of it what their chat API does, so the hub is more faithful.
     """
+    if (name, dialect) == ("openai", "responses"):
+        return OpenAIResponses()
     quirks = SIMULATED if name == "simulated" else TABLE.get(name)
     if quirks is not None and dialect == "completions" and quirks.completions is not None:
         return Completions(quirks)
@@ -41,8 +44,6 @@ def relay(name: str, dialect: DialectName) -> Backend | None:
 
 @cache
 def takes(name: str, dialect: DialectName) -> frozenset[str]:
-    """What a backend's relay can pass on of a dialect that chat has no words for, in the words of `ChatRequest.own`."""
+    """What of a request that chat has no words for (`ChatRequest.own`) this backend's relay passes on."""
     passed = relay(name, dialect)
-    if isinstance(passed, Embeddings):
-        return frozenset({EMBED})
-    return passed.quirks.completions or frozenset() if isinstance(passed, Completions) else frozenset()
+    return passed.takes if passed is not None else frozenset()

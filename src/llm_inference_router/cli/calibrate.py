@@ -35,6 +35,7 @@ from llm_inference_router.money import from_usd, to_usd
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.contents import prompts as recorded
 from llm_inference_router.store.schema import path_of
+from llm_inference_router.store.turns import Thread
 from llm_inference_router.telemetry.logs import Log
 from llm_inference_router.telemetry.metrics import Metrics
 from llm_inference_router.types import Record
@@ -255,6 +256,12 @@ class _Nowhere:
 
     def decision(self, decision_id: str) -> dict[str, Any] | None:
         return None
+
+    def thread(self, key: str, name: str, most_bytes: int) -> Thread:
+        return Thread((), missing=name)
+
+    def answered(self, key: str, decision_id: str) -> bool:
+        return False
 
     def records(self, since_ms: int = 0) -> Iterator[dict[str, Any]]:
         return iter(())

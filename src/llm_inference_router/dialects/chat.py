@@ -75,7 +75,7 @@ def parse(body: bytes) -> ChatRequest:
 
 
 def load(body: bytes) -> dict[str, Any]:
-    """The JSON object of a request. Raises InvalidRequest for what is none, or could not be written again."""
+    """The JSON object of a request, within the limits of keys and depth. Raises InvalidRequest."""
     if len(body) > 4 * MAX_KEYS and body.count(b'":') > MAX_KEYS:
         raise InvalidRequest(f"The request has more than {MAX_KEYS} keys.", code="too_many_keys")
     try:
@@ -248,14 +248,14 @@ def _optional(doc: dict[str, Any], needs: set[Capability]) -> int:
             if "audio" in value:
                 needs.add("audio")
         elif name == "metadata":
-            _metadata(value)
+            metadata(value)
         else:
             message = f"'{name}' cannot be chosen by a request; endpoints are set in the router's configuration."
             raise InvalidRequest(message, param=name, code="unsupported_parameter")
     return choices
 
 
-def _metadata(value: object) -> None:
+def metadata(value: object) -> None:
     if type(value) is not dict:
         raise invalid_type("metadata", "an object", value)
     for key, text in value.items():

@@ -8,6 +8,7 @@ import orjson
 from llm_inference_router.backends.base import conversation
 from llm_inference_router.dialects.base import Writer
 from llm_inference_router.dialects.fault import to_error
+from llm_inference_router.dialects.spoken import KEPT
 from llm_inference_router.engine.deadline import ClientStalled
 from llm_inference_router.engine.dispatch import Dispatch
 from llm_inference_router.engine.runtime import Runtime
@@ -17,7 +18,7 @@ from llm_inference_router.errors import Draining, Internal
 from llm_inference_router.money import to_usd
 from llm_inference_router.routing.explain import explain
 from llm_inference_router.store.base import StoreFault
-from llm_inference_router.types import ChatRequest, Content, Decision, Record
+from llm_inference_router.types import ChatRequest, Content, Decision, Record, Turn
 
 CLIENT_LEFT = "client left"  # the word with which the server cancels an answer that nobody waits for
 _CLIENT_LEFT = 499  # nginx's word for it; never sent
@@ -81,22 +82,36 @@ class Pipeline:
         await sink.end(dispatch.assembly.writer.fail(error, self.trace.decision.request_id))
 
     async def _complete(self, dispatch: Dispatch, sink: Sink) -> None:
-        await self._record(dispatch, 200, None)
-        if dispatch.answer is not None:
-            body = dispatch.body()
+        try:
+            body, frames, turn = self._last(dispatch)
+        except Exception:
+            await self._record(dispatch, Internal.status, Internal.code)  # a mistake of ours leaves a record too
+            raise
+        await self._record(dispatch, 200, None, turn)
+        if body is not None:
             if self._explained:
                 body["router"] = self._explanation()
             await sink.whole(self.trace, orjson.dumps(body))
-            self.complete = True
-            return
-        assert dispatch.assembly is not None
-        frames = dispatch.assembly.end(self._explanation() if self._explained else None)
-        if not dispatch.begun:
-            await sink.begin(self.trace)
-        await sink.end(b"".join(frames))
+        else:
+            if not dispatch.begun:
+                await sink.begin(self.trace)
+            await sink.end(frames)
         self.complete = True
 
-    async def _record(self, dispatch: Dispatch, status: int, error: str | None) -> None:
+    def _last(self, dispatch: Dispatch) -> tuple[dict[str, Any] | None, bytes, Turn | None]:
+        """What the client is given last, a whole answer or the last bytes of a stream, and what is kept of it."""
+        keep = KEPT.get(self._request.dialect)
+        if keep is not None and not self._runtime.keeps_content(self.trace.decision.route):
+            keep = None
+        if dispatch.answer is not None:
+            body = dispatch.body()
+            return body, b"", keep(self._request, body, None) if keep else None
+        assembly = dispatch.assembly
+        assert assembly is not None
+        frames = b"".join(assembly.end(self._explanation() if self._explained else None))
+        return None, frames, keep(self._request, None, assembly.writer) if keep else None
+
+    async def _record(self, dispatch: Dispatch, status: int, error: str | None, turn: Turn | None = None) -> None:
         runtime = self._runtime
         record = self.trace.record(
             status=status,
@@ -104,7 +119,7 @@ class Pipeline:
             finish_reason=dispatch.finish_reason,
             now=runtime.clock.monotonic(),
             at=runtime.clock.now_ms(),
-            content=self._content(dispatch),
+            content=self._content(dispatch, turn),
         )
         runtime.observer.answered(record)
         await self._append(record)
@@ -116,10 +131,10 @@ class Pipeline:
             # The answer is paid for and good: it goes out, and the loss is counted and logged by the observer.
             self._runtime.observer.dropped(record)
 
-    def _content(self, dispatch: Dispatch) -> Content | None:
+    def _content(self, dispatch: Dispatch, turn: Turn | None) -> Content | None:
         if not self._runtime.keeps_content(self.trace.decision.route):
             return None
-        return Content(conversation(self._request.messages), dispatch.text)
+        return Content(conversation(self._request.messages), dispatch.text, turn)
 
     def _explanation(self) -> dict[str, Any]:
         return explain(self.trace.decision) | {

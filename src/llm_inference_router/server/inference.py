@@ -13,6 +13,7 @@ from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.errors import Busy, Draining, Internal, RouterError
 from llm_inference_router.server.auth import Grant, Keys
 from llm_inference_router.server.body import LONGEST_VALUE, Receive, caller, read_body, wishes
+from llm_inference_router.server.earlier import joined
 from llm_inference_router.server.idempotency import HEADER, Capture, Idempotency, replay
 from llm_inference_router.server.reply import EXTENSION, Offer, Reply, Send
 from llm_inference_router.store.idempotency import Answer, Claim
@@ -92,6 +93,8 @@ class _Exchange:
     async def _answer(self, body: bytes, grant: Grant, receive: Receive, leaving: Leaving | None) -> Pipeline | None:
         runtime, headers = self._runtime, self._headers
         request = self._dialect.parse(body)
+        if request.earlier:
+            request = await joined(request, grant.key, runtime)
         wanted = wishes(headers)
         decision = judge(request, caller(grant, headers, request), wanted, runtime.snapshot(), runtime.clock)
         runtime.observer.decided(decision)

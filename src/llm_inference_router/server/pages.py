@@ -15,9 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from llm_inference_router.config.schema import Scope
-from llm_inference_router.dialects.chat import parse
 from llm_inference_router.dialects.fault import render
-from llm_inference_router.dialects.spoken import PATHS
+from llm_inference_router.dialects.spoken import PATHS, parse
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RouterError
@@ -26,6 +25,7 @@ from llm_inference_router.routing.explain import explain, why
 from llm_inference_router.server.auth import Grant, Keys
 from llm_inference_router.server.body import caller, read_body, wishes
 from llm_inference_router.server.dashboard import dashboard
+from llm_inference_router.server.earlier import joined
 from llm_inference_router.server.listing import STARTED, entry, listed, speaks_messages
 from llm_inference_router.server.reload import Reloads
 from llm_inference_router.store.sqlite import SqliteStore
@@ -66,11 +66,13 @@ class Pages:
         return _json(self._model(name))
 
     async def route(self, request: Request) -> Response:
-        """POST /v1/route: the decision for a chat body, by the same path as serving; nothing is sent upstream."""
+        """POST /v1/route: the decision for any dialect's body, by serving's own path; nothing is sent upstream."""
         grant = self._grant(request, "inference")
         headers = dict(request.scope["headers"])
-        chat = parse(await read_body(request.receive, headers, self._runtime.config.server.max_body))
         runtime = self._runtime
+        chat = parse(await read_body(request.receive, headers, runtime.config.server.max_body))
+        if chat.earlier:
+            chat = await joined(chat, grant.key, runtime)
         decision = judge(chat, caller(grant, headers, chat), wishes(headers), runtime.snapshot(), runtime.clock)
         evidence = runtime.catalog.choices[decision.route].evidence
         return _json(explain(decision) | {"evidence": shown(evidence), "why": why(decision)})

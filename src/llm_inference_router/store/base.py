@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from llm_inference_router.store.turns import Thread
 from llm_inference_router.types import Record
 
 
@@ -23,6 +24,14 @@ class Store(Protocol):
 
     def decision(self, decision_id: str) -> dict[str, Any] | None:
         """The record of one decision as plain JSON values, or None."""
+        ...
+
+    def thread(self, key: str, name: str, most_bytes: int) -> Thread:
+        """The answers of this key up to the one that the client calls `name`."""
+        ...
+
+    def answered(self, key: str, decision_id: str) -> bool:
+        """Whether there is a record of this decision, asked for by this key."""
         ...
 
     def records(self, since_ms: int = 0) -> Iterator[dict[str, Any]]: ...

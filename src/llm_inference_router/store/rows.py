@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from llm_inference_router.store.schema import TRY
-from llm_inference_router.types import Attempt, Decision, Record, Usage
+from llm_inference_router.types import Attempt, Content, Decision, Record, Usage
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -24,10 +24,13 @@ _OUTCOME = (
     *_USAGE,
     *["cost", "baseline_cost", "ttft_ms", "total_ms", "overhead_ms", "simulated"],
 )
-COLUMNS = (*_DECISION, *_OUTCOME, "tries", "json", "prompt", "completion")
+_TURN = ("response", "previous", "input", "output")
+COLUMNS = (*_DECISION, *_OUTCOME, "tries", "json", "prompt", "completion", *_TURN)
 MOST = 32  # rows a statement; a larger one saves little more, and each size that occurs is kept prepared
 
 _NO_USAGE: Row = (None,) * len(_USAGE)
+_NO_TURN: Row = (None,) * len(_TURN)
+_NO_CONTENT: Row = (None, None, *_NO_TURN)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _ONE_ROW = "(" + ",".join("?" * len(COLUMNS)) + ")"
 # Not OR IGNORE: that would also swallow a NULL where none may be.
@@ -74,7 +77,7 @@ def row_of(record: Record) -> Row:
         outcome.simulated,
         _encode([_try(attempt) for attempt in record.attempts]).decode(),
         _encode(decision).decode(),
-        *((content.prompt, content.completion) if content else (None, None)),
+        *(_content(content) if content else _NO_CONTENT),
     )
 
 
@@ -99,7 +102,16 @@ def records_where(connection: sqlite3.Connection, condition: str, value: str) ->
             for one in msgspec.json.decode(fields["tries"])
         ]
         said = None if fields["prompt"] is None else {key: fields[key] for key in ("prompt", "completion")}
+        if said is not None:
+            turn = {"id": fields["response"], **{key: fields[key] for key in _TURN[1:]}}
+            said["turn"] = None if fields["response"] is None else turn
         yield {"decision": msgspec.json.decode(fields["json"]), "attempts": tries, "outcome": ended, "content": said}
+
+
+def _content(content: Content) -> Row:
+    turn = content.turn
+    kept = (turn.id, turn.previous, turn.input, turn.output) if turn else _NO_TURN
+    return (content.prompt, content.completion, *kept)
 
 
 def _usage(usage: Usage | None) -> Row:

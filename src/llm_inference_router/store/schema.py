@@ -60,6 +60,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (scope, key)){_STRICT}""",
         "CREATE INDEX idempotency_at ON idempotency (at)",
     ),
+    # Answers that a later request may go on from: what the client calls one, the one before it, and their items.
+    (
+        "ALTER TABLE records ADD COLUMN response TEXT",
+        "ALTER TABLE records ADD COLUMN previous TEXT",
+        "ALTER TABLE records ADD COLUMN input TEXT",
+        "ALTER TABLE records ADD COLUMN output TEXT",
+        "CREATE INDEX records_response ON records (response) WHERE response IS NOT NULL",
+    ),
 )
 
 

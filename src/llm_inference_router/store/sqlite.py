@@ -19,12 +19,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from llm_inference_router.store import turns
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.rows import records_where, row_of
 from llm_inference_router.store.schema import floor_id, open_reader, open_writer, path_of
 from llm_inference_router.store.spill import Spill
+from llm_inference_router.store.turns import Thread
 from llm_inference_router.store.writer import Batch, Prune, Work, Writer
-from llm_inference_router.types import Record
+from llm_inference_router.types import Record, Turn
 
 DEADLINE_S = 0.005
 PACE_S = 0.002
@@ -258,6 +260,23 @@ class SqliteStore:
             found = self._spilled_record(decision_id) or self._committed_record(decision_id)
         return found
 
+    def thread(self, key: str, name: str, most_bytes: int) -> Thread:
+        """The answers of this key up to the one the client calls `name`, the spilled ones too. Raises StoreFault."""
+        with closing(open_reader(self.path)) as connection, _faults(self.path):
+
+            def find(one: str) -> Turn | None:
+                found = turns.named(connection, key, one)
+                if found is None and not self._closed and self._spill.size:
+                    found = self._spilled_turn(key, one) or turns.named(connection, key, one)
+                return found
+
+            return turns.thread(find, name, most_bytes)
+
+    def answered(self, key: str, decision_id: str) -> bool:
+        """Whether there is a record of this decision, asked for by this key. Raises StoreFault."""
+        with closing(open_reader(self.path)) as connection, _faults(self.path):
+            return turns.answered(connection, key, decision_id)
+
     def records(self, since_ms: int = 0) -> Iterator[dict[str, Any]]:
         """The committed records whose request came at or after that time, oldest first. Raises StoreFault."""
         with closing(open_reader(self.path)) as connection, _faults(self.path):
@@ -287,16 +306,24 @@ class SqliteStore:
             return next(iter(records_where(connection, "WHERE id = ?", decision_id)), None)
 
     def _spilled_record(self, decision_id: str) -> dict[str, Any] | None:
+        found = (record for record in self._spilled(decision_id) if record["decision"]["id"] == decision_id)
+        return next(found, None)
+
+    def _spilled_turn(self, key: str, name: str) -> Turn | None:
+        found = (turns.in_record(record, key, name) for record in self._spilled(name))
+        return next((turn for turn in found if turn is not None), None)
+
+    def _spilled(self, word: str) -> Iterator[dict[str, Any]]:
+        """The spilled records in which this word occurs."""
         offset, end = 0, -1
-        needle = decision_id.encode()
+        needle = word.encode()
         while offset < self._spill.size and offset != end:
             end = offset
             lines, offset = self._spill.read(offset)
             for line in lines:
                 with suppress(msgspec.DecodeError):  # the writer may cut the file under us
-                    if needle in line and (record := msgspec.json.decode(line))["decision"]["id"] == decision_id:
-                        return dict(record)
-        return None
+                    if needle in line:
+                        yield dict(msgspec.json.decode(line))
 
 
 class _faults:  # noqa: N801 - reads as a word of the `with` statement

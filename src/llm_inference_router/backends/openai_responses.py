@@ -1,0 +1,86 @@
+"""OpenAI's Responses upstream, for clients that speak them: what routing need not change passes as it came.
+
+Changed on the way there: the model; what the router recalled of earlier answers stands in `input`; and reasoning that
+another provider sealed is left out, since OpenAI would refuse it. On the way back: the model, seals are tagged with who
+made them, and what the official client would refuse is made valid.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from llm_inference_router.backends import faults, normalise
+from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering, provider_of
+from llm_inference_router.backends.openai_responses_object import failure, finish_of, generated, repair, usage_of
+from llm_inference_router.backends.openai_responses_stream import ResponsesDecoder
+from llm_inference_router.dialects.responses_tools import OWN
+from llm_inference_router.dialects.signature import returned
+from llm_inference_router.dialects.warning import warning
+from llm_inference_router.types import ChatRequest, Fault, Model
+
+_HEADERS: Final = (("content-type", "application/json"),)
+_OURS: Final = re.compile(r"rs_[0-9a-f]{32}_\d+\Z")  # reasoning that the router wrote down for another model
+
+
+class OpenAIResponses:
+    takes = frozenset({OWN})
+
+    def encode(self, request: ChatRequest, model: Model) -> Encoded:
+        body = dict(request.source)
+        body["model"] = model.upstream_model
+        body.pop("previous_response_id", None)
+        warnings: list[str] = []
+        if isinstance(body.get("input"), list):
+            provider = provider_of(model)
+            items = [_item(item, provider, warnings) for item in body["input"]]
+            body["input"] = [item for item in items if item is not None]
+        if not request.stream:
+            body.pop("stream_options", None)
+        call = Call("/responses", orjson.dumps(body), _HEADERS, stream=request.stream)
+        return Encoded(call, tuple(dict.fromkeys(warnings)))
+
+    def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
+        try:
+            doc = normalise.load(body)
+        except ValueError as error:
+            return Fault("malformed", str(error))
+        if not isinstance(doc, dict):
+            return Fault("malformed", "not a JSON object")
+        if doc.get("error") is not None or doc.get("status") == "failed":
+            return failure(doc)
+        if not isinstance(doc.get("output"), list):
+            return Fault("malformed", "it has no output")
+        finish = finish_of(doc)
+        if finish is None:
+            return Fault("truncated", "the upstream stopped the answer before its end")
+        repair(doc, rendering)
+        size, text = generated(doc["output"])
+        return Answer(doc, finish, usage_of(doc["usage"]), size, text, "responses")
+
+    def decoder(self, rendering: Rendering) -> ResponsesDecoder:
+        return ResponsesDecoder(rendering)
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+        return faults.fault_of(status, faults.words(body), faults.retry_after(headers))
+
+    def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {api_key}"),)
+
+
+def _item(item: Any, provider: str, warnings: list[str]) -> Any:
+    """An item as this provider takes it; None for reasoning that is not its own."""
+    if not isinstance(item, dict) or item.get("type") != "reasoning":
+        return item
+    sealed = item.get("encrypted_content")
+    if not isinstance(sealed, str) or not sealed:
+        own = not item.get("content") and not _OURS.match(str(item.get("id")))
+        if not own:
+            warnings.append(warning("foreign", "reasoning"))
+        return item if own else None
+    original = returned(sealed, provider)
+    if original is None or original.startswith("redacted:"):
+        warnings.append(warning("foreign", "encrypted_content"))
+        return None
+    return {**item, "encrypted_content": original}

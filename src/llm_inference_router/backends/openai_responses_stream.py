@@ -1,0 +1,177 @@
+"""Streams of OpenAI's Responses for clients that speak them: events in, the same events out.
+
+Most are deltas that are already valid: they are read for what the router must know, and their bytes pass. Events that
+hold the response object, or a whole item, are written again, with the model's name exchanged and seals tagged.
+"""
+
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from llm_inference_router.backends import normalise
+from llm_inference_router.backends.base import Rendering
+from llm_inference_router.backends.openai_responses_object import (
+    failure,
+    finish_of,
+    mend,
+    mend_part,
+    repair,
+    seal,
+    usage_of,
+)
+from llm_inference_router.dialects import sse
+from llm_inference_router.types import Fault, Piece
+
+_ENDS: Final = frozenset({"response.completed", "response.incomplete"})
+_HOLDERS: Final = _ENDS | {"response.created", "response.in_progress", "response.queued", "response.failed"}
+_SAID: Final = frozenset({"response.output_text.delta", "response.refusal.delta"})
+_THOUGHT: Final = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
+_LOGPROBS: Final = frozenset({"response.output_text.delta", "response.output_text.done"})
+# Items without which nothing has been said yet: what else begins is work that the client may see.
+_QUIET: Final = frozenset({"message", "reasoning"})
+
+
+class _Delta(msgspec.Struct, gc=False):
+    """An event that may pass as it is."""
+
+    type: str
+    sequence_number: int
+    delta: str
+    item_id: str
+    output_index: int
+    content_index: int | None = None
+    logprobs: list[Any] | None = None
+
+
+_read = msgspec.json.Decoder(_Delta).decode
+
+
+class ResponsesDecoder:
+    __slots__ = ("_begun", "_called", "_done", "_next", "_parser", "_rendering")
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+        self._parser = sse.Parser()
+        self._next = 0  # the number of the next event, where the upstream gives none
+        self._begun = False
+        self._called = False
+        self._done = False
+
+    def feed(self, data: bytes) -> list[Piece]:
+        pieces: list[Piece] = []
+        for name, event in self._parser.feed(data):
+            self._event(name, event, pieces)
+        return pieces
+
+    def close(self) -> list[Piece]:
+        pieces: list[Piece] = []
+        for name, event in self._parser.close():
+            self._event(name, event, pieces)
+        if not self._done and not self._begun and not pieces:
+            pieces.append(Piece(fault=Fault("malformed", "the upstream's answer holds no event"), done=True))
+        return pieces
+
+    def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
+        if self._done or not data.strip() or data.strip() == sse.DONE:
+            return  # an end marker ends nothing here: an answer is complete when its last event says so
+        if name is sse.MALFORMED or name is sse.BROKEN:
+            self._done = name is sse.BROKEN
+            pieces.append(Piece(fault=Fault("malformed", data.decode()), done=self._done))
+            return
+        try:
+            delta = _read(data)
+        except (msgspec.DecodeError, RecursionError):
+            self._other(data, pieces)
+            return
+        if b"\n" in data or delta.sequence_number < self._next or (delta.type in _LOGPROBS and delta.logprobs is None):
+            self._other(data, pieces)
+            return
+        self._next = delta.sequence_number + 1
+        pieces.append(self._delta(data, delta.type, delta.delta))
+
+    def _delta(self, data: bytes, kind: str, text: str) -> Piece:
+        """The piece of an event that adds to something."""
+        self._begun = True
+        size = len(text)
+        if kind in _SAID:
+            return Piece(data, size > 0, size, text, event=kind.encode())
+        called = kind.endswith((".arguments.delta", "_arguments.delta", "_input.delta", "_code.delta"))
+        self._called = self._called or called
+        return Piece(data, size > 0, size, event=kind.encode(), called=called)
+
+    def _other(self, data: bytes, pieces: list[Piece]) -> None:
+        try:
+            doc = normalise.load(data)
+        except ValueError as error:
+            pieces.append(Piece(fault=Fault("malformed", f"an event that is {error}")))
+            return
+        kind = doc.get("type") if isinstance(doc, dict) else None
+        if not isinstance(kind, str) and isinstance(doc, dict) and doc.get("error") is not None:
+            kind = "error"
+        if not isinstance(kind, str) or not kind or not kind.isprintable():
+            pieces.append(Piece(fault=Fault("malformed", "an event without a type")))
+            return
+        if kind == "error":
+            self._fail(doc, pieces)
+            return
+        holds = isinstance(doc.get("response"), dict)
+        if not holds and kind in _HOLDERS:
+            pieces.append(Piece(fault=Fault("malformed", "an event without its response")))
+            return
+        self._number(doc)
+        if holds:
+            self._whole(kind, doc, pieces)
+            return
+        self._begun = True
+        if kind in _LOGPROBS and not isinstance(doc.get("logprobs"), list):
+            doc["logprobs"] = []
+        if isinstance(doc.get("part"), dict) and doc["part"].get("type") == "output_text":
+            mend_part(doc["part"])
+        if isinstance(doc.get("item"), dict):
+            self._item(kind, doc, pieces)
+        elif isinstance(doc.get("delta"), str):
+            pieces.append(self._delta(orjson.dumps(doc), kind, doc["delta"]))
+        else:
+            pieces.append(Piece(orjson.dumps(doc), event=kind.encode()))
+
+    def _item(self, kind: str, doc: dict[str, Any], pieces: list[Piece]) -> None:
+        item = doc["item"]
+        seal(item, self._rendering.provider)
+        mend(item)
+        begins = kind == "response.output_item.added" and item.get("type") not in _QUIET
+        self._called = self._called or begins
+        name = item.get("name")
+        size = len(name) if begins and isinstance(name, str) else 0
+        pieces.append(Piece(orjson.dumps(doc), begins, size, event=kind.encode(), called=begins))
+
+    def _whole(self, kind: str, doc: dict[str, Any], pieces: list[Piece]) -> None:
+        answer = doc["response"]
+        if kind == "response.failed":
+            self._fail(answer, pieces)
+            return
+        if kind == "response.cancelled":
+            self._done = True
+            pieces.append(Piece(fault=Fault("truncated", "the upstream stopped the answer before its end"), done=True))
+            return
+        self._begun = True
+        repair(answer, self._rendering)
+        if kind not in _ENDS:
+            pieces.append(Piece(orjson.dumps(doc), event=kind.encode()))
+            return
+        self._done = True
+        answer["status"] = kind.removeprefix("response.")
+        usage = usage_of(answer["usage"])
+        finish = finish_of(answer)
+        pieces.append(Piece(orjson.dumps(doc), finish_reason=finish, usage=usage, event=kind.encode(), done=True))
+
+    def _fail(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
+        self._done = True
+        pieces.append(Piece(fault=failure(doc), done=True))
+
+    def _number(self, doc: dict[str, Any]) -> None:
+        """Numbers go up; an upstream that gives none, or begins anew, is numbered here."""
+        given = doc.get("sequence_number")
+        number = given if type(given) is int and given >= self._next else self._next
+        doc["sequence_number"] = number
+        self._next = number + 1

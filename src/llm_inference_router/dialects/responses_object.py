@@ -1,0 +1,102 @@
+"""The response object of OpenAI's Responses: what was asked, what came of it, and what that used."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+from llm_inference_router.dialects.base import Head
+from llm_inference_router.errors import RouterError
+from llm_inference_router.types import ChatRequest, Usage
+
+Status: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
+
+_TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
+_INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
+# What the object says of a request that did not.
+_ECHOED: Final[Mapping[str, Any]] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "safety_identifier": None,
+    "store": True,
+    "temperature": 1.0,
+    "tool_choice": "auto",
+    "tools": [],
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "user": None,
+}
+
+
+def status_of(finish: str | None) -> Status:
+    """How an answer with this finish reason of chat ended."""
+    return "incomplete" if finish in _INCOMPLETE else "completed"
+
+
+def response(
+    request: ChatRequest,
+    head: Head,
+    output: Sequence[Mapping[str, Any]],
+    status: Status,
+    *,
+    finish: str | None = None,
+    usage: Mapping[str, Any] | None = None,
+    tier: Any = None,
+) -> dict[str, Any]:
+    source = request.source
+    reasoning, text, wanted = source.get("reasoning") or {}, source.get("text") or {}, source.get("service_tier")
+    echoed = {name: default if source.get(name) is None else source[name] for name, default in _ECHOED.items()}
+    return {
+        "id": head.id,
+        "object": "response",
+        "created_at": head.created,
+        "status": status,
+        "background": False,
+        "error": None,
+        "incomplete_details": {"reason": _INCOMPLETE[finish or ""]} if status == "incomplete" else None,
+        "model": head.model,
+        "output": output,
+        **echoed,
+        "reasoning": {"effort": None, "summary": None, **reasoning},
+        "text": {**text, "format": text.get("format") or {"type": "text"}},
+        "service_tier": next((one for one in (tier, wanted) if isinstance(one, str) and one in _TIERS), "default"),
+        "usage": usage,
+    }
+
+
+def failed(answer: Mapping[str, Any], error: RouterError) -> dict[str, Any]:
+    """The object of an answer that broke. Its error has one of the API's own codes; the event `error` has ours."""
+    code = "rate_limit_exceeded" if error.http_status == 429 else "server_error"
+    return {**answer, "status": "failed", "error": {"code": code, "message": error.message}, "incomplete_details": None}
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }
+
+
+def usage_from_chat(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a chat.completion's usage, as backends make it."""
+    prompt = raw.get("prompt_tokens_details") or {}
+    completion = raw.get("completion_tokens_details") or {}
+    return usage_object(
+        Usage(
+            raw["prompt_tokens"],
+            raw["completion_tokens"],
+            prompt.get("cached_tokens") or 0,
+            prompt.get("cache_write_tokens") or 0,
+            completion.get("reasoning_tokens") or 0,
+        )
+    )

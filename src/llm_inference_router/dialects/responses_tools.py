@@ -1,0 +1,133 @@
+"""The tools of a Responses request, and which of them must be called, as chat has them.
+
+Functions are translated. Tools that OpenAI runs itself (web_search, file_search, code_interpreter, mcp, ...) and custom
+tools only a relay can pass on: elsewhere they are left out, and a request that must call one needs a relay.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+from llm_inference_router.dialects.invalid import empty, invalid_type, invalid_value, missing, quoted
+from llm_inference_router.dialects.responses_content import optional_text, text_at
+from llm_inference_router.dialects.warning import warning
+from llm_inference_router.errors import InvalidRequest
+
+OWN: Final = "tool_choice"
+"""The word for a choice that no chat API can be given."""
+
+_WORDS: Final = frozenset({"auto", "none", "required"})
+
+
+class Tools:
+    """What `doc` offers. `chat` are its functions; `own`: a tool that is none of them must be called."""
+
+    def __init__(self, doc: Mapping[str, Any], warnings: list[str]) -> None:
+        self.chat: list[dict[str, Any]] = []
+        self.choice: str | dict[str, Any] | None = None
+        self.own = False
+        self._hosted: list[str] = []
+        self._read(doc.get("tools"))
+        self._choose(doc.get("tool_choice"), warnings)
+        warnings += [warning("dropped", kind) for kind in self._hosted]
+        if not self.chat:
+            self.choice = None  # chat refuses a choice among nothing
+
+    def _read(self, raw: Any) -> None:
+        if raw is None:
+            return
+        if type(raw) is not list:
+            raise invalid_type("tools", "an array of objects", raw)
+        for number, tool in enumerate(raw):
+            place = f"tools[{number}]"
+            if type(tool) is not dict:
+                raise invalid_type(place, "an object", tool)
+            kind = text_at(tool, "type", place)
+            if kind == "function":
+                self.chat.append({"type": "function", "function": _function(tool, place)})
+            else:
+                self._hosted.append(kind)
+
+    def _choose(self, raw: Any, warnings: list[str]) -> None:
+        if raw is None:
+            return
+        if type(raw) is str:
+            if raw not in _WORDS:
+                raise invalid_value("tool_choice", raw, "'none', 'auto' and 'required'")
+            self._any(raw)
+            return
+        if type(raw) is not dict:
+            raise invalid_type("tool_choice", "one of a string or an object", raw)
+        kind = text_at(raw, "type", "tool_choice")
+        if kind == "function":
+            name = text_at(raw, "name", "tool_choice")
+            if all(tool["function"]["name"] != name for tool in self.chat):
+                _unknown("tool_choice", name)
+            self.choice = {"type": "function", "function": {"name": name}}
+        elif kind == "allowed_tools":
+            self._allowed(raw, warnings)
+        else:
+            self.own = True
+
+    def _any(self, mode: str) -> None:
+        if mode == "required" and not self.chat:
+            if not self._hosted:
+                raise InvalidRequest(
+                    "Invalid 'tool_choice': 'required' needs at least one tool in 'tools'.",
+                    param="tool_choice",
+                    code="invalid_value",
+                )
+            self.own = True
+        self.choice = mode
+
+    def _allowed(self, raw: Mapping[str, Any], warnings: list[str]) -> None:
+        """Only some of the tools: chat is offered no others, which comes to the same."""
+        mode = text_at(raw, "mode", "tool_choice")
+        if mode not in ("auto", "required"):
+            raise invalid_value("tool_choice.mode", mode, "'auto' and 'required'")
+        listed = raw.get("tools")
+        if type(listed) is not list:
+            place = "tool_choice.tools"
+            raise missing(place) if listed is None else invalid_type(place, "an array of objects", listed)
+        names, hosted = set(), []
+        for number, tool in enumerate(listed):
+            place = f"tool_choice.tools[{number}]"
+            if type(tool) is not dict:
+                raise invalid_type(place, "an object", tool)
+            kind = text_at(tool, "type", place)
+            if kind != "function":
+                hosted.append(kind)
+                continue
+            name = text_at(tool, "name", place)
+            if all(one["function"]["name"] != name for one in self.chat):
+                _unknown(f"{place}.name", name)
+            names.add(name)
+        self.chat = [tool for tool in self.chat if tool["function"]["name"] in names]
+        self._hosted = [kind for kind in self._hosted if kind in hosted]
+        self._any(mode)
+        warnings.append(warning("rewritten", "tool_choice"))
+
+
+def _function(tool: Mapping[str, Any], place: str) -> dict[str, Any]:
+    name = text_at(tool, "name", place)
+    if not name:
+        raise empty(f"{place}.name", "string", "a function's name")
+    function: dict[str, Any] = {"name": name}
+    description = optional_text(tool, "description", place)
+    if description is not None:
+        function["description"] = description
+    parameters = tool.get("parameters")
+    if parameters is not None:
+        if type(parameters) is not dict:
+            raise invalid_type(f"{place}.parameters", "an object", parameters)
+        function["parameters"] = parameters
+    strict = tool.get("strict")
+    if strict is not None:
+        if type(strict) is not bool:
+            raise invalid_type(f"{place}.strict", "a boolean", strict)
+        function["strict"] = strict
+    return function
+
+
+def _unknown(place: str, name: str) -> NoReturn:
+    message = f"Invalid '{place}': there is no function {quoted(name)} in 'tools'."
+    raise InvalidRequest(message, param=place, code="invalid_value")
