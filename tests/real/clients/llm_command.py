@@ -1,6 +1,5 @@
 """The llm command, with the router as a model of its extra-openai-models.yaml."""
 
-import json
 import os
 import subprocess
 import sys
@@ -17,7 +16,15 @@ MODELS = f"""
   supports_tools: true
 """
 OPTIONS = ["-m", "routed", "-o", "temperature", "0", "-o", "max_tokens", str(told.MAX_TOKENS)]
-TOOL = "def get_weather(city: str) -> str:\n    'Get the weather'\n    return city\n"
+# It ends the command: a model this small would call it again and again.
+TOOL = """
+import json, os
+def get_weather(city: str) -> str:
+    "Get the weather"
+    with open({path!r}, "w") as file:
+        json.dump({{"city": city}}, file)
+    os._exit(0)
+"""
 
 
 def llm(home: str, *arguments: str) -> str:
@@ -45,10 +52,9 @@ def stream() -> dict[str, Any]:
 
 def tool() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
-        llm(home, "prompt", told.ASK_WEATHER, "--functions", TOOL, "--chain-limit", "2", "--log", *OPTIONS)
-        [*_, first] = json.loads(llm(home, "logs", "--json"))
-    [call] = first["tool_calls"]
-    return told.tool(call["name"], call["arguments"])
+        path = Path(home) / "called.json"
+        llm(home, "prompt", told.ASK_WEATHER, "--functions", TOOL.format(path=str(path)), *OPTIONS)
+        return told.tool("get_weather", path.read_text())
 
 
 told.tell(whole=whole, stream=stream, tool=tool)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from pydantic_ai import Agent, ModelRequest, UserPromptPart
-from pydantic_ai.direct import model_request_sync
+from pydantic_ai.direct import model_request
 from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
@@ -17,19 +17,17 @@ SETTINGS = ModelSettings(temperature=0, max_tokens=told.MAX_TOKENS)
 
 def tell(model: Any) -> None:
     agent = Agent(model, model_settings=SETTINGS)
+    loop = asyncio.Runner()  # one for all parts: the client's connections belong to it
 
-    def whole() -> dict[str, Any]:
-        ran = agent.run_sync(told.GREET)
+    async def whole() -> dict[str, Any]:
+        ran = await agent.run(told.GREET)
         return told.whole(ran.output, ran.response.finish_reason)
 
-    async def streamed() -> list[str]:
+    async def stream() -> dict[str, Any]:
         async with agent.run_stream(told.COUNT) as ran:
-            return [piece async for piece in ran.stream_text(delta=True, debounce_by=None)]
+            return told.stream([piece async for piece in ran.stream_text(delta=True, debounce_by=None)])
 
-    def stream() -> dict[str, Any]:
-        return told.stream(asyncio.run(streamed()))
-
-    def tool() -> dict[str, Any]:
+    async def tool() -> dict[str, Any]:
         """One request of the agent's: an agent would go on asking until this small model has had enough."""
         function = told.FUNCTION
         defined = ToolDefinition(
@@ -37,7 +35,7 @@ def tell(model: Any) -> None:
             description=function["description"],
             parameters_json_schema=function["parameters"],
         )
-        answer = model_request_sync(
+        answer = await model_request(
             model,
             [ModelRequest(parts=[UserPromptPart(told.ASK_WEATHER)])],
             model_settings=SETTINGS,
@@ -46,4 +44,7 @@ def tell(model: Any) -> None:
         [call] = [part for part in answer.parts if isinstance(part, ToolCallPart)]
         return told.tool(call.tool_name, call.args)
 
-    told.tell(whole=whole, stream=stream, tool=tool)
+    with loop:
+        told.tell(
+            whole=lambda: loop.run(whole()), stream=lambda: loop.run(stream()), tool=lambda: loop.run(tool())
+        )

@@ -56,4 +56,4 @@ def _outcome(part: Part) -> dict[str, Any]:
     try:
         return part()
     except Exception:  # whatever a client throws is what the test has to show
-        return {"error": traceback.format_exc()}
+        return {"error": traceback.format_exc(limit=-4)}
