@@ -74,7 +74,7 @@ class Message(Struct, frozen=True):
 class ChatRequest(Struct, frozen=True):
     """A request for an answer, validated. `body` is JSON in OpenAI's chat dialect, parsed once: fields we do not read
     pass through it. From a client of another `dialect` it is a translation, of which `warnings` name what it changed,
-    and `source` is that client's own JSON.
+    and `source` is that client's own JSON. `headers`: those of the client that an upstream of its dialect is to see.
     """
 
     model: str
@@ -91,6 +91,7 @@ class ChatRequest(Struct, frozen=True):
     dialect: DialectName = "chat"
     source: Mapping[str, Any] = {}
     warnings: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Caller(Struct, frozen=True):

@@ -7,7 +7,9 @@ that passes both ways what it need not change.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -70,7 +72,9 @@ class Decoder(Protocol):
 
 
 class Backend(Protocol):
-    def encode(self, request: ChatRequest, model: Model) -> Encoded: ...
+    def encode(self, request: ChatRequest, model: Model) -> Encoded:
+        """`model` has one endpoint, or several of which the first is asked."""
+        ...
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
         """Reads a whole 2xx answer; a body that is none becomes a fault of kind malformed."""
@@ -85,6 +89,16 @@ class Backend(Protocol):
     def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
         """The headers that carry a credential."""
         ...
+
+
+@lru_cache(maxsize=256)
+def provider_at(url: str) -> str:
+    """Who answers there, as far as what it signs goes."""
+    return urlsplit(url).hostname or ""
+
+
+def provider_of(model: Model) -> str:
+    return provider_at(model.endpoints[0].url) if model.endpoints else ""
 
 
 def conversation(messages: tuple[Message, ...]) -> str:

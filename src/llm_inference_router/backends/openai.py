@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from llm_inference_router.backends import faults, normalise
+from llm_inference_router.backends import faults, normalise, translated
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.backends.quirks import Quirks
@@ -25,6 +25,8 @@ class OpenAI:
         body = dict(request.body)
         body["model"] = model.upstream_model
         warnings = self.quirks.rewrite(body)
+        if request.dialect != "chat":
+            warnings += translated.plain(body, request, model, self.quirks.name)
         if request.prefilled and self.quirks.continues:
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         if request.stream:
@@ -35,7 +37,11 @@ class OpenAI:
                 body["stream_options"] = {**options, "include_usage": True} if options else {"include_usage": True}
         elif "stream_options" in body:
             del body["stream_options"]  # refused by several servers where there is no stream
-        call = Call("/chat/completions", orjson.dumps(body), _HEADERS, stream=request.stream)
+        data = orjson.dumps(body)
+        if b'"thinking_blocks"' in data:
+            warnings += translated.without_thoughts(body)
+            data = orjson.dumps(body)
+        call = Call("/chat/completions", data, _HEADERS, stream=request.stream)
         return Encoded(call, tuple(warnings))
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:

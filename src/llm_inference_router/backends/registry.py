@@ -3,6 +3,7 @@
 from functools import cache
 
 from llm_inference_router.backends.anthropic import Anthropic
+from llm_inference_router.backends.anthropic_relay import AnthropicRelay
 from llm_inference_router.backends.base import Backend
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.backends.quirks import TABLE
@@ -28,4 +29,6 @@ def relay(name: str, dialect: DialectName) -> Backend | None:
 
     Of the chat dialect every backend takes care itself.
     """
+    if name == "anthropic" and dialect == "messages":
+        return AnthropicRelay(Anthropic())
     return None

@@ -32,7 +32,7 @@ _FORMATS: Final[dict[str, Literal["text", "json_object", "json_schema"]]] = {
 
 def parse(body: bytes) -> ChatRequest:
     """Raises InvalidRequest, and nothing else, for whatever is not a chat request."""
-    doc = _load(body)
+    doc = load(body)
     get = doc.get
     model = get("model")
     if type(model) is not str or not model or not model.isprintable() or len(model) > MAX_MODEL_NAME:
@@ -76,7 +76,8 @@ def parse(body: bytes) -> ChatRequest:
     )
 
 
-def _load(body: bytes) -> dict[str, Any]:
+def load(body: bytes) -> dict[str, Any]:
+    """The JSON object of a request, within the limits of keys and depth. Raises InvalidRequest."""
     if len(body) > 4 * MAX_KEYS and body.count(b'":') > MAX_KEYS:
         raise InvalidRequest(f"The request has more than {MAX_KEYS} keys.", code="too_many_keys")
     try:

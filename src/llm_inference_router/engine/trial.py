@@ -1,13 +1,11 @@
 """One try: what one endpoint is asked, and what has come of its answer."""
 
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from llm_inference_router.backends.base import Answer, Backend, Rendering
+from llm_inference_router.backends.base import Answer, Backend, Rendering, provider_at
 from llm_inference_router.backends.registry import relay
 from llm_inference_router.dialects.assemble import Assembly, added, estimate
 from llm_inference_router.dialects.base import Head, Writer
@@ -62,7 +60,8 @@ class Trial:
         request = continued(self._request, self._part.text, prefilled) if self._part else self._request
         relayed = relay(model.backend, request.dialect) if self._part is None else None
         backend = relayed or self._runtime.backends[model.name]
-        encoded = backend.encode(request, model)
+        asked = model if len(model.endpoints) < 2 else structs.replace(model, endpoints=(endpoint,))
+        encoded = backend.encode(request, asked)
         self.warnings = encoded.warnings if relayed else (*request.warnings, *encoded.warnings)
         deadline = Deadline(model.timeouts, remaining, self._head_limit())
         try:
@@ -166,7 +165,7 @@ class Trial:
             include_usage=self._request.include_usage,
             prompt_tokens=head.prompt_tokens,
             choices=self._request.choices,
-            provider=_provider(self.tried.endpoint.url),
+            provider=provider_at(self.tried.endpoint.url),
         )
 
     def _assembly(self, keep_text: bool, relayed: bool) -> Assembly:
@@ -178,12 +177,6 @@ class Trial:
             spent=part.usage if part else None,
             relayed=relayed,
         )
-
-
-@lru_cache(maxsize=256)
-def _provider(url: str) -> str:
-    """Who answers there, as far as what it signs goes."""
-    return urlsplit(url).hostname or ""
 
 
 async def _beginning(response: Response) -> bytes:

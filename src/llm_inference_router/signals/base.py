@@ -76,7 +76,7 @@ class TextView(Struct, frozen=True, gc=False):
     turns: int = 0
     attachments: tuple[Modality, ...] = ()
     quoted_code: bool = False
-    working: bool = False  # inside a tool loop: the last message is a tool's result
+    working: bool = False  # inside a tool loop: nothing but machines has spoken since a tool's result
 
 
 def window_of(text: str, head: int = HEAD, tail: int = TAIL) -> str:
@@ -116,8 +116,16 @@ def view(request: ChatRequest) -> TextView:
         turns,
         tuple(kinds),
         part.code,
-        bool(messages) and messages[-1].role == "tool",
+        bool(messages) and _works(messages),
     )
+
+
+def _works(messages: Sequence[Message]) -> bool:
+    """Whether the last word is a tool's. Some clients add a reminder of their own to every result."""
+    last = messages[-1]
+    if last.role == "user" and len(messages) > 1 and messages[-2].role == "tool":
+        return not without_machine_blocks(last.text).strip()
+    return last.role == "tool"
 
 
 def _asks(messages: Sequence[Message]) -> Iterator[str]:
