@@ -1,5 +1,5 @@
-"""A coding agent's session through the router: a long cached system prompt, tools, reasoning, parallel results, and a model
-that changes from turn to turn. The one upstream signs its reasoning and holds to Anthropic's rules; no rule may be broken.
+"""A coding agent's session through the router: a long cached system prompt, tools, reasoning, parallel results, and a
+model that changes from turn to turn. The one upstream signs its reasoning and holds its clients to Anthropic's rules.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import pytest
 from anthropic import Anthropic
 from anthropic.types import Message
 
-from tests.serving.claude import Claude
+from tests.serving.claude import Broken, Claude
 from tests.serving.router import Router
 from tests.serving.upstream import STREAM_HEAD, Behaviour, Request, Upstream, event, whole
 
@@ -20,7 +20,7 @@ SYSTEM = [
     {"type": "text", "text": "You are a coding agent."},
     {"type": "text", "text": "Work step by step. " * 400, **CACHED},
 ]
-TOOLS = [
+TOOLS: list[dict[str, Any]] = [
     {
         "name": name,
         "description": f"{name} in the working folder",
@@ -44,7 +44,7 @@ def local(
     text: str | None = None, reasoning: str | None = None, calls: tuple[tuple[str, str, str], ...] = ()
 ) -> Behaviour:
     """A local model's answer, as vLLM gives it. Calls are id, name and arguments."""
-    made = [
+    made: list[dict[str, Any]] = [
         {"id": name, "type": "function", "function": {"name": function, "arguments": arguments}}
         for name, function, arguments in calls
     ]
@@ -224,11 +224,11 @@ def test_two_answers_with_the_same_placeholder_ids_stay_apart(agent: Anthropic, 
 def test_the_rules_are_held() -> None:
     """The upstream of these tests refuses what Anthropic refuses."""
     claude = Claude([])
-    good = {"model": "m", "max_tokens": 4096, "messages": [{"role": "user", "content": "hi"}]}
+    good: dict[str, Any] = {"model": "m", "max_tokens": 4096, "messages": [{"role": "user", "content": "hi"}]}
     claude.check(good)
     tool = {"role": "assistant", "content": [use("Read", 1)]}
     answered = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_theirs1", "content": "x"}]}
-    user = good["messages"][0]  # type: ignore[index]
+    user = good["messages"][0]
     enabled = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
     for bad in (
         {"base": 1},
@@ -239,6 +239,6 @@ def test_the_rules_are_held() -> None:
         {"messages": [user, tool, answered], **enabled},
         {"messages": [{"role": "user", "content": [{**REMINDER, **CACHED}] * 5}]},
     ):
-        with pytest.raises(Exception, match=r"."):
+        with pytest.raises(Broken):
             claude.check({**good, **bad})
     claude.check({**good, "messages": [user, tool, answered]})

@@ -12,9 +12,9 @@ from tests.serving.upstream import STREAM_HEAD, Request, chunked, whole
 
 _FIELDS = frozenset(
     {
-        "model", "max_tokens", "messages", "system", "tools", "tool_choice", "thinking", "stream", "temperature", "top_p",
-        "top_k", "stop_sequences", "metadata", "service_tier", "output_config", "container", "context_management",
-        "mcp_servers", "cache_control",
+        "model", "max_tokens", "messages", "system", "tools", "tool_choice", "thinking", "stream", "temperature",
+        "top_p", "top_k", "stop_sequences", "metadata", "service_tier", "output_config", "container",
+        "context_management", "mcp_servers", "cache_control",
     }
 )  # fmt: skip
 _ID = re.compile(r"[A-Za-z0-9_-]+\Z")
