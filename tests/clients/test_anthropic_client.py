@@ -243,7 +243,7 @@ def test_the_decision_comes_with_the_answer_where_it_is_asked_for(client: Anthro
     answer = client.messages.create(**wanted("vllm", extra_headers=headers))
     assert (answer.model_extra or {})["router"]["model"] == "vllm"
     with client.messages.stream(**wanted("vllm", extra_headers=headers)) as stream:
-        last = list(stream)[-1]
+        last = next(one for one in stream if one.type == "message_delta")
     assert (last.model_extra or {})["router"]["model"] == "vllm"
 
 
