@@ -8,7 +8,7 @@ from llm_inference_router.learning.lens import Lens, Scale
 from llm_inference_router.learning.loading import prior, standing
 from llm_inference_router.routing.predict import qualities
 from llm_inference_router.signals.sense import shipped
-from llm_inference_router.types import Tier
+from llm_inference_router.vocabulary import Tier
 from tests.signals.requests import signals
 
 EASE = 2  # its place among the latent numbers

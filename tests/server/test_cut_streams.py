@@ -143,6 +143,13 @@ def test_a_model_that_fails_before_it_says_anything_is_passed_over(router: Route
     assert said(router.chat(stream=True)) == TEXT
 
 
+def test_a_rest_that_a_model_refuses_to_write_ends_with_an_error(router: Router, backend: Upstream) -> None:
+    backend.behaviours["two"] = sends(b"HTTP/1.1 400 X\r\ncontent-length: 0\r\n\r\n")
+    answer = router.chat(stream=True)
+    assert said(answer) == "".join(TOKENS[:40])
+    assert error(answer) == "upstream_rejected"
+
+
 def test_it_ends_after_the_tries_of_the_route(router: Router, backend: Upstream) -> None:
     for name in ("two", "three"):
         backend.behaviours[name] = sends(cut(["word39 ", "more "]), then="reset")

@@ -11,6 +11,7 @@ from typing import Any
 
 from llm_inference_router.backends.base import Answer
 from llm_inference_router.dialects.assemble import Assembly
+from llm_inference_router.dialects.base import Writer
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.trace import LOST, Trace
@@ -46,6 +47,11 @@ class Dispatch:
     @property
     def assembly(self) -> Assembly | None:
         return self._trial.assembly if self._trial else None
+
+    @property
+    def writer(self) -> Writer | None:
+        """Who writes the stream, once one has begun."""
+        return self._trial.writer if self._trial else None
 
     @property
     def finish_reason(self) -> str | None:

@@ -96,6 +96,13 @@ class Trial:
         return self.answer.finish_reason if self.answer else None
 
     @property
+    def writer(self) -> Writer | None:
+        """Who writes the stream that the client is given, once one has begun."""
+        if self.assembly is not None:
+            return self.assembly.writer
+        return self._part.writer if self._part else None
+
+    @property
     def text(self) -> str:
         """All that was said to the client; of a stream by earlier tries as well, and only where it is kept."""
         if self.answer is not None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from llm_inference_router.learning.embedding import shipped as shipped_embedding
 from llm_inference_router.learning.lens import DIRECTIONS, FIRST_KIND, PARTS, Lens, Scale, latent_size
 from llm_inference_router.learning.loading import Calibration, Labelled, Line, Own, Panel, prior, standing
-from llm_inference_router.types import TIERS, Tier
+from llm_inference_router.vocabulary import TIERS, Tier
 
 FORMAT = 2
 CALIBRATION = "calibration"  # the source that `llm-router calibrate` adds

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from llm_inference_router.types import TaskLabel
+from llm_inference_router.vocabulary import TaskLabel
 
 PARTS = ("reasoning", "knowledge", "constraints", "context", "output")
 TASKS: tuple[TaskLabel, ...] = (

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from llm_inference_router.learning.abilities import ability
 from llm_inference_router.learning.families import find
 from llm_inference_router.learning.lens import ABILITY_TASKS, DIRECTIONS, latent_size
-from llm_inference_router.types import Tier
+from llm_inference_router.vocabulary import Tier
 
 Floats: TypeAlias = NDArray[np.float64]
 Source: TypeAlias = Literal["labels", "public results", "tier"]
