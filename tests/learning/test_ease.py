@@ -18,7 +18,7 @@ EDGE, STEEPNESS, MOST = -1.0, 4.0, 2.0
 @pytest.mark.parametrize(("odds", "easier"), [(3.0, 0.0), (-1.0, 0.0), (-1.25, 1.0), (-1.5, 2.0), (-4.0, 2.0)])
 def test_it_grows_below_the_edge_to_a_bound_and_is_nothing_above(odds: float, easier: float) -> None:
     scale = Scale(0.0, 1.0, (0.0,) * 5, (1.0,) * 5, ease=(EDGE, STEEPNESS, MOST))
-    lens = Lens(np.zeros((22, 2)), np.zeros(22), 2, scale, "made for this")
+    lens = Lens(3, scale, "made for this")
     assert lens.plain(1.0 / (1.0 + np.exp(-odds)))[EASE] == pytest.approx(easier)
 
 
