@@ -30,7 +30,8 @@ from llm_inference_router.evaluation.readers import read_source
 from llm_inference_router.learning.lens import TASKS
 from llm_inference_router.training.predictor import shipped
 from llm_inference_router.training.train import PROMPTS
-from llm_inference_router.types import ChatRequest, Message, TaskLabel
+from llm_inference_router.types import ChatRequest, Message
+from llm_inference_router.vocabulary import TaskLabel
 
 Floats: TypeAlias = NDArray[np.float64]
 

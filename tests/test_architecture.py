@@ -29,10 +29,24 @@ LAYERS = [
     {"errors"},
     {"money"},
     {"types"},
+    {"vocabulary"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
-PURE = {"dialects", "learning", "signals", "resilience", "backends", "routing", "money", "types", "errors"}
-IMPURE = {"asyncio", "socket", "ssl", "http", "sqlite3", "os", "time", "random", "logging", "threading", "subprocess"}
+PURE = {
+    "dialects",
+    "learning",
+    "signals",
+    "resilience",
+    "backends",
+    "routing",
+    "money",
+    "types",
+    "vocabulary",
+    "errors",
+}
+IMPURE = {"dialects", "learning", "signals", "resilience", "backends", "routing", "money", "types", "errors"} | {
+    "vocabulary"
+}
 ASYNC = {"engine", "server", "store", "transport", "telemetry", "cli", "demo"}
 HEAVY = {"scipy", "sklearn", "lightgbm", "matplotlib", "openai", "anthropic", "rich", "jsonschema"}
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -5,60 +5,23 @@ Units are in the names: `_ms` milliseconds, `_tokens` tokens, `_us` microseconds
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from msgspec import Struct
 
-Tier: TypeAlias = Literal["small", "medium", "large"]
-Location: TypeAlias = Literal["local", "cloud"]
-Band: TypeAlias = Literal["light", "medium", "heavy"]
-Capability: TypeAlias = Literal[
-    "tools", "parallel_tools", "json_schema", "vision", "audio", "logprobs", "prefill", "reasoning", "embeddings"
-]
-Modality: TypeAlias = Literal["text", "image", "audio", "file"]
-Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
-TaskLabel: TypeAlias = Literal[
-    "chat",
-    "question_answering",
-    "reasoning",
-    "mathematics",
-    "code",
-    "writing",
-    "extraction",
-    "summarising",
-    "agent",
-]
-Format: TypeAlias = Literal["free", "list", "table", "json", "code", "choice", "number", "short"]
-RejectionReason: TypeAlias = Literal[
-    "capability",  # it lacks tools, vision, ... that the request needs
-    "context",  # prompt plus output do not fit its window
-    "output",  # it gives fewer tokens than the request reserves
-    "rule",  # a rule's constraint excludes it
-    "constraint",  # another constraint (a key's, a budget's, privacy's) excludes it
-    "cost",  # dearer than the caller's x-router-max-cost-usd
-    "unavailable",  # all its endpoints are resting after failures
-]
-DialectName: TypeAlias = Literal["chat", "messages", "responses", "completions", "embeddings"]
-FaultKind: TypeAlias = Literal[
-    "connect",
-    "dns",
-    "tls",
-    "reset",
-    "malformed",
-    "status",
-    "rate_limited",
-    "auth",
-    "truncated",
-    "cancelled",
-    "hedged",
-    "timeout.connect",
-    "timeout.first_token",
-    "timeout.idle",
-    "timeout.total",
-]
-
-TIERS: tuple[Tier, ...] = ("small", "medium", "large")
-
+from llm_inference_router.vocabulary import (
+    Band,
+    Capability,
+    DialectName,
+    FaultKind,
+    Format,
+    Location,
+    Modality,
+    RejectionReason,
+    Role,
+    TaskLabel,
+    Tier,
+)
 
 # --- what a client asks -------------------------------------------------------------------------------------------
 
@@ -75,8 +38,9 @@ class Message(Struct, frozen=True):
 class ChatRequest(Struct, frozen=True):
     """A request for an answer, validated. `body` is JSON in OpenAI's chat dialect, parsed once: fields we do not read
     pass through it. From a client of another `dialect` it is a translation, of which `warnings` name what it changed,
-    and `source` is that client's own JSON. `earlier`: ids of stored answers and items that it goes on from, whose
-    words are still to be put in; `recalled`: how many items at the beginning of its input are such words.
+    and `source` is that client's own JSON. `headers`: those of the client that an upstream of its dialect is to see.
+    `earlier`: ids of stored answers and items that it goes on from, whose words are still to be put in; `recalled`: how
+    many items at the beginning of its input are such words.
     """
 
     model: str
@@ -97,6 +61,7 @@ class ChatRequest(Struct, frozen=True):
     tokens: int = 0  # of a prompt that came as token numbers, beside what is in `messages`
     earlier: tuple[str, ...] = ()
     recalled: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Caller(Struct, frozen=True):

@@ -15,7 +15,8 @@ from llm_inference_router.backends.registry import backend
 from llm_inference_router.backends.simulated_answer import ContextExceededError, Imagined, imagine
 from llm_inference_router.backends.simulated_draws import Draws
 from llm_inference_router.dialects.chat import parse
-from llm_inference_router.types import TIERS, Endpoint, Model, Price, Tier
+from llm_inference_router.types import Endpoint, Model, Price
+from llm_inference_router.vocabulary import TIERS, Tier
 
 WEATHER = {
     "type": "function",

@@ -12,7 +12,8 @@ from llm_inference_router.backends.base import Backend, Rendering
 from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.chat_writer import ChatWriter
-from llm_inference_router.types import Capability, Endpoint, Model, Piece, Price
+from llm_inference_router.types import Endpoint, Model, Piece, Price
+from llm_inference_router.vocabulary import Capability
 
 MODEL_NAME = "small-model"
 

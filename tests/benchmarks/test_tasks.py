@@ -10,7 +10,8 @@ from benchmarks.tasks import BENCHMARKS, LABELS, Asked, figures, judge, labelled
 from llm_inference_router.evaluation.data import DataError
 from llm_inference_router.learning.lens import TASKS
 from llm_inference_router.training.train import PROMPTS
-from llm_inference_router.types import ChatRequest, Message, TaskLabel
+from llm_inference_router.types import ChatRequest, Message
+from llm_inference_router.vocabulary import TaskLabel
 
 CODE, WRITING, CHAT = TASKS.index("code"), TASKS.index("writing"), TASKS.index("chat")
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from llm_inference_router.dialects import completions, embeddings
 from llm_inference_router.errors import InvalidRequest
-from llm_inference_router.types import Capability, ChatRequest
+from llm_inference_router.types import ChatRequest
+from llm_inference_router.vocabulary import Capability
 
 Parse = Callable[[bytes], ChatRequest]
 

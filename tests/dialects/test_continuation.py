@@ -40,7 +40,7 @@ def joined(said: str, rest: str, prefill: bool, sizes: list[int]) -> tuple[str, 
         size = sizes[turn % len(sizes)]
         given += seam.feed(rest[at : at + size])
         at, turn = at + size, turn + 1
-    return given + seam.end(), seam.unfit
+    return given + seam.end(False), seam.unfit
 
 
 cuts = st.floats(0.02, 0.98)

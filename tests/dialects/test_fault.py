@@ -10,7 +10,8 @@ import pytest
 
 from llm_inference_router.dialects.fault import frame_error, render, to_error
 from llm_inference_router.errors import Busy, InvalidRequest, NotFound, RouterError, UpstreamBroken
-from llm_inference_router.types import Fault, FaultKind
+from llm_inference_router.types import Fault
+from llm_inference_router.vocabulary import FaultKind
 
 
 def test_the_shape_is_openai_s() -> None:

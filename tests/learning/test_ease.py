@@ -8,7 +8,7 @@ from llm_inference_router.learning.lens import Lens, Scale
 from llm_inference_router.learning.loading import prior, standing
 from llm_inference_router.routing.predict import qualities
 from llm_inference_router.signals.sense import shipped
-from llm_inference_router.types import Tier
+from llm_inference_router.vocabulary import Tier
 from tests.signals.requests import signals
 
 EASE = 2  # its place among the latent numbers
@@ -18,7 +18,7 @@ EDGE, STEEPNESS, MOST = -1.0, 4.0, 2.0
 @pytest.mark.parametrize(("odds", "easier"), [(3.0, 0.0), (-1.0, 0.0), (-1.25, 1.0), (-1.5, 2.0), (-4.0, 2.0)])
 def test_it_grows_below_the_edge_to_a_bound_and_is_nothing_above(odds: float, easier: float) -> None:
     scale = Scale(0.0, 1.0, (0.0,) * 5, (1.0,) * 5, ease=(EDGE, STEEPNESS, MOST))
-    lens = Lens(np.zeros((22, 2)), np.zeros(22), 2, scale, "made for this")
+    lens = Lens(3, scale, "made for this")
     assert lens.plain(1.0 / (1.0 + np.exp(-odds)))[EASE] == pytest.approx(easier)
 
 

@@ -13,9 +13,7 @@ from llm_inference_router.routing.predict import qualities
 from llm_inference_router.signals.sense import shipped
 from llm_inference_router.types import (
     Caller,
-    Capability,
     Complexity,
-    Format,
     Message,
     Model,
     Parts,
@@ -24,8 +22,8 @@ from llm_inference_router.types import (
     Quantiles,
     Signals,
     Task,
-    TaskLabel,
 )
+from llm_inference_router.vocabulary import Capability, Format, TaskLabel
 
 NOON = 1_768_478_400_000  # 2026-01-15T12:00:00Z
 

@@ -8,7 +8,8 @@ from llm_inference_router.config.schema import Constraint
 from llm_inference_router.dialects.completions import SEVERAL, TOKENS
 from llm_inference_router.routing.ask import Ask
 from llm_inference_router.routing.filter import admissible, narrow
-from llm_inference_router.types import Capability, Model, Price, Rejection
+from llm_inference_router.types import Model, Price, Rejection
+from llm_inference_router.vocabulary import Capability
 from tests.routing.build import ask, asks, constraints, model, models, names, signals
 
 

@@ -11,7 +11,19 @@ import orjson
 import pytest
 
 from tests.serving.router import Answer, Router, config, events, serving
-from tests.serving.upstream import STREAM_HEAD, Request, Upstream, chunked, delta, event, sends, upstream
+from tests.serving.upstream import (
+    STREAM_HEAD,
+    Request,
+    Upstream,
+    answers,
+    chunked,
+    delta,
+    event,
+    fails,
+    in_turn,
+    sends,
+    upstream,
+)
 from tests.support.responses import checked, sent
 from tests.traces.read import trace
 
@@ -143,6 +155,51 @@ def test_a_model_that_fails_before_it_says_anything_is_passed_over(router: Route
     assert said(router.chat(stream=True)) == TEXT
 
 
+def test_a_model_that_refuses_to_write_a_rest_is_passed_over(router: Router, backend: Upstream) -> None:
+    backend.behaviours["two"] = fails(400)
+    backend.behaviours["three"] = sends(stream(["word39 ", *TOKENS[40:]]))
+    assert said(router.chat(stream=True)) == TEXT
+
+
+LATER = {
+    "500": fails(500),
+    "400": fails(400),
+    "429": fails(429),
+    "closed": sends(b"", then="close"),
+    "garbage": sends(b"nonsense\r\n\r\n", then="close"),
+    "a refusal": sends(stream([]).replace(b'"content": ""', b'"refusal": "I will not go on with that."')),
+    "nothing": sends(stream([])),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_whatever_happens_after_a_cut_the_stream_ends_honestly(tmp_path: Path, name: str) -> None:
+    first = in_turn(sends(cut(TOKENS[:40]), then="reset"), LATER[name])
+    with upstream(one=first, two=LATER[name]) as up, serving(tmp_path, routed(up.url, "one", "two")) as router:
+        answer = router.chat(stream=True)
+        assert answer.status == 200
+        assert said(answer) == "".join(TOKENS[:40])
+        assert error(answer) == "upstream_truncated"
+        assert len(up.asked("two")) >= 1
+        [outcome] = rows(router, answer.headers["x-router-decision-id"], "outcomes")
+        assert (outcome["status"], outcome["error"]) == (200, "upstream_truncated")
+
+
+def test_rests_that_do_not_join_are_not_held_against_who_wrote_them(tmp_path: Path) -> None:
+    with upstream() as up:
+        settings = routed(up.url, "one", "two").replace(
+            "breaker: none", "breaker: {failures: 2, window: 30s, open: 60s}"
+        )
+        with serving(tmp_path, settings) as router:
+            up.behaviours["two"] = sends(stream(["Sure, here is the rest ", "of what I was going to say to you."]))
+            for _ in range(3):
+                up.behaviours["one"] = in_turn(sends(cut(TOKENS[:40]), then="reset"), answers())
+                router.chat(stream=True)
+            assert len(up.asked("two")) == 3
+            up.behaviours["two"] = answers("I am well.")
+            assert router.chat("two").status == 200
+
+
 def test_it_ends_after_the_tries_of_the_route(router: Router, backend: Upstream) -> None:
     for name in ("two", "three"):
         backend.behaviours[name] = sends(cut(["word39 ", "more "]), then="reset")
@@ -181,8 +238,29 @@ def call(arguments: str) -> bytes:
     return bytes(orjson.dumps(chunk))
 
 
-def test_a_tool_call_that_has_begun_is_never_guessed(router: Router, backend: Upstream) -> None:
-    backend.behaviours["one"] = sends(STREAM_HEAD + event(delta("Let me see. ")) + event(call('{"ci')), then="reset")
+def with_text(chunk: bytes) -> bytes:
+    doc = orjson.loads(chunk)
+    doc["choices"][0]["delta"]["content"] = "Let me see. "
+    return bytes(orjson.dumps(doc))
+
+
+def old_call(arguments: str) -> bytes:
+    doc = orjson.loads(delta(""))
+    doc["choices"][0]["delta"] = {"role": "assistant", "function_call": {"name": "look_up", "arguments": arguments}}
+    return bytes(orjson.dumps(doc))
+
+
+CALLS = {
+    "after text": (delta("Let me see. "), call('{"ci')),
+    "beside text": (with_text(call('{"ci')),),
+    "as it once was": (delta("Let me see. "), old_call('{"ci')),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_tool_call_that_has_begun_is_never_guessed(router: Router, backend: Upstream, name: str) -> None:
+    chunks = b"".join(event(one) for one in CALLS[name])
+    backend.behaviours["one"] = sends(STREAM_HEAD + chunks, then="reset")
     answer = router.chat(stream=True)
     assert error(answer) == "upstream_truncated"
     assert not backend.asked("two")

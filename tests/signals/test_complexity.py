@@ -16,7 +16,7 @@ from llm_inference_router.signals.features import FEATURES, features
 from llm_inference_router.signals.lexicon import ENGLISH
 from llm_inference_router.signals.reading import read
 from llm_inference_router.signals.sense import shipped
-from llm_inference_router.types import Band, TaskLabel
+from llm_inference_router.vocabulary import Band, TaskLabel
 from tests.signals.requests import ask, chat, signals, spoken, value
 from tests.signals.translations import QUESTIONS
 

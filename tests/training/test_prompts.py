@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, get_args
 
-from llm_inference_router.types import TaskLabel
+from llm_inference_router.vocabulary import TaskLabel
 
 PATH = Path(__file__).parents[2] / "src" / "llm_inference_router" / "training" / "prompts.jsonl"
 LINES = PATH.read_text(encoding="utf-8").splitlines()

@@ -9,16 +9,17 @@ from llm_inference_router.backends import anthropic_request, faults, normalise
 from llm_inference_router.backends.anthropic_stream import AnthropicDecoder, finish_reason, usage_of
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
 from llm_inference_router.dialects.chat_writer import usage_object
+from llm_inference_router.dialects.signature import tag
 from llm_inference_router.types import ChatRequest, Fault, Model
 
 VERSION: Final = "2023-06-01"
-_HEADERS: Final = (("content-type", "application/json"), ("anthropic-version", VERSION))
+HEADERS: Final = (("content-type", "application/json"), ("anthropic-version", VERSION))
 
 
 class Anthropic:
     def encode(self, request: ChatRequest, model: Model) -> Encoded:
         body, warnings = anthropic_request.encode(request, model)
-        return Encoded(Call("/messages", orjson.dumps(body), _HEADERS, stream=request.stream), warnings)
+        return Encoded(Call("/messages", orjson.dumps(body), HEADERS, stream=request.stream), warnings)
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
         try:
@@ -32,7 +33,7 @@ class Anthropic:
         blocks = doc.get("content")
         if not isinstance(blocks, list):
             return Fault("malformed", "it has no content")
-        message = _message([block for block in blocks if isinstance(block, dict)])
+        message = _message([block for block in blocks if isinstance(block, dict)], rendering.provider)
         reason = finish_reason(doc.get("stop_reason")) or ("tool_calls" if message.get("tool_calls") else "stop")
         usage = usage_of(doc.get("usage"))
         result: dict[str, Any] = {
@@ -56,8 +57,9 @@ class Anthropic:
         return (("x-api-key", api_key),)
 
 
-def _message(blocks: list[dict[str, Any]]) -> dict[str, Any]:
+def _message(blocks: list[dict[str, Any]], provider: str) -> dict[str, Any]:
     texts: list[str] = []
+    signed: list[dict[str, Any]] = []
     thoughts: list[str] = []
     calls: list[dict[str, Any]] = []
     for block in blocks:
@@ -66,15 +68,22 @@ def _message(blocks: list[dict[str, Any]]) -> dict[str, Any]:
             texts.append(block["text"])
         elif kind == "thinking" and isinstance(block.get("thinking"), str):
             thoughts.append(block["thinking"])
+            signature = block.get("signature")
+            if isinstance(signature, str) and signature:
+                signed.append({"type": kind, "thinking": block["thinking"], "signature": tag(signature, provider)})
+        elif kind == "redacted_thinking" and isinstance(block.get("data"), str):
+            signed.append({"type": kind, "data": tag(block["data"], provider)})
         elif kind == "tool_use" and isinstance(block.get("name"), str):
             arguments = orjson.dumps(block.get("input") or {}).decode()
             function = {"name": block["name"], "arguments": arguments}
             calls.append({"id": str(block.get("id") or f"call_{len(calls)}"), "type": "function", "function": function})
-        # redacted thinking, server tools and their results have no counterpart and concern only the upstream
+        # server tools and their results have no counterpart and concern only the upstream
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts or not calls else None}
     message["refusal"] = None
-    if thoughts:
+    if any(thoughts):
         message["reasoning_content"] = "".join(thoughts)
+    if signed:
+        message["thinking_blocks"] = signed
     if calls:
         message["tool_calls"] = calls
     return message

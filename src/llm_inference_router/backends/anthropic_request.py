@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import orjson
 
+from llm_inference_router.backends import anthropic_thinking
 from llm_inference_router.backends.anthropic_turns import Turns
+from llm_inference_router.backends.base import provider_of
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Model
 
@@ -34,6 +36,7 @@ _TRANSLATED: Final = frozenset(
         "function_call",
         "parallel_tool_calls",
         "response_format",
+        "thinking",
         "user",
         "n",
     }
@@ -54,7 +57,7 @@ _USER_ID: Final = 256
 def encode(request: ChatRequest, model: Model) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The body of POST /messages, and the warnings."""
     body = request.body
-    turns = Turns()
+    turns = Turns(provider_of(model))
     for message in body["messages"]:
         turns.add(message)
     warnings = turns.warnings
@@ -70,6 +73,7 @@ def encode(request: ChatRequest, model: Model) -> tuple[dict[str, Any], tuple[st
         result["system"] = "\n\n".join(block["text"] for block in system) if plain else system
     _sampling(body, result, warnings)
     _tools(body, result, warnings)
+    _thinking(request, result, warnings)
     if isinstance(body.get("user"), str) and body["user"]:
         result["metadata"] = {"user_id": body["user"][:_USER_ID]}
     if request.choices > 1:
@@ -112,15 +116,18 @@ def _sampling(body: Mapping[str, Any], result: dict[str, Any], warnings: list[st
 
 
 def _tools(body: Mapping[str, Any], result: dict[str, Any], warnings: list[str]) -> None:
-    functions = list(body.get("functions") or ())
+    tools = [_tool(function) for function in body.get("functions") or ()]
     for tool in body.get("tools") or ():
-        if tool.get("type", "function") == "function":
-            functions.append(tool["function"])
-        else:
+        if tool.get("type", "function") != "function":
             warnings.append(warning("dropped", "tools"))
-    if not functions:
+            continue
+        made = _tool(tool["function"])
+        if isinstance(tool.get("cache_control"), dict):
+            made["cache_control"] = tool["cache_control"]
+        tools.append(made)
+    if not tools:
         return
-    result["tools"] = [_tool(function) for function in functions]
+    result["tools"] = tools
     choice = _tool_choice(body.get("tool_choice", body.get("function_call")), warnings)
     if body.get("parallel_tool_calls") is False:
         choice = choice or {"type": "auto"}
@@ -128,6 +135,21 @@ def _tools(body: Mapping[str, Any], result: dict[str, Any], warnings: list[str])
             choice["disable_parallel_tool_use"] = True
     if choice:
         result["tool_choice"] = choice
+
+
+def _thinking(request: ChatRequest, result: dict[str, Any], warnings: list[str]) -> None:
+    """Anthropic's own field, from a client of its dialect, or from a chat client that knows it."""
+    wanted = request.body.get("thinking")
+    if not isinstance(wanted, dict):
+        return
+    result["thinking"] = wanted
+    anthropic_thinking.settle(result, warnings, prefilled=result["messages"][-1]["role"] == "assistant")
+    if result["thinking"].get("type") != "enabled":
+        return
+    for name in ("temperature", "top_k"):  # refused beside it
+        if result.get(name, 1) != 1:
+            del result[name]
+            warnings.append(warning("dropped", name))
 
 
 def _tool(function: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,6 +192,8 @@ def _dropped(body: Mapping[str, Any], warnings: list[str]) -> None:
     for name, value in body.items():
         if name in _TRANSLATED or value is None:
             continue
+        if name == "reasoning_effort" and "thinking" in body:
+            continue  # the same wish in other words
         harmless = _HARMLESS.get(name)
         if harmless is not None and value in harmless:
             continue

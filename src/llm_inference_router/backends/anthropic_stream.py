@@ -1,9 +1,10 @@
 """Anthropic's message stream as OpenAI's chunks.
 
 message_start          role chunk; usage of the input
-content_block_start    tool_use: the call's id and name; others: nothing
+content_block_start    tool_use: the call's id and name; redacted thinking: thinking_blocks; others: nothing
 content_block_delta    text, thinking (as reasoning_content), input_json (as arguments); others: nothing
-content_block_stop     a tool call without arguments is given `{}`
+content_block_stop     a tool call without arguments is given `{}`; signed reasoning comes once more, whole, in
+                       thinking_blocks
 message_delta          finish chunk; usage, cumulative
 message_stop           done
 ping, unknown events   nothing
@@ -19,6 +20,7 @@ from llm_inference_router.backends import faults
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.dialects import sse
 from llm_inference_router.dialects.chat_writer import usage_object
+from llm_inference_router.dialects.signature import tag
 from llm_inference_router.types import Fault, Piece, Usage
 
 _FINISH: Final = {
@@ -43,6 +45,7 @@ class _Delta(msgspec.Struct, gc=False):
     text: str = ""
     thinking: str = ""
     partial_json: str = ""
+    signature: str = ""
     stop_reason: str | None = None
 
 
@@ -52,6 +55,8 @@ class _Block(msgspec.Struct, gc=False):
     name: str = ""
     text: str = ""
     thinking: str = ""
+    signature: str = ""
+    data: str = ""
     input: dict[str, Any] | None = None
 
 
@@ -97,7 +102,9 @@ class AnthropicDecoder:
         "_head",
         "_parser",
         "_rendering",
+        "_signature",
         "_stopped",
+        "_thoughts",
         "_usage",
     )
 
@@ -109,6 +116,8 @@ class AnthropicDecoder:
         self._done = False
         self._stopped = False
         self._calls = 0
+        self._thoughts: list[str] = []  # of the block of reasoning that is open
+        self._signature = ""
         self._blocks: dict[int, list[int]] = {}  # block -> number of its tool call, characters of its arguments
         self._usage: dict[str, Any] = {}
 
@@ -201,8 +210,12 @@ class AnthropicDecoder:
             pieces.append(Piece(chunk, content=True, text_chars=len(block.name) + len(text)))
         elif block.text and block.type == "text":
             self._text(block.text, pieces)
-        elif block.thinking and block.type == "thinking":
-            self._thought(block.thinking, pieces)
+        elif block.type == "thinking":
+            self._thoughts, self._signature = [], block.signature
+            if block.thinking:
+                self._thought(block.thinking, pieces)
+        elif block.data and block.type == "redacted_thinking":
+            self._signed({"type": block.type, "data": tag(block.data, self._rendering.provider)}, pieces)
 
     def _delta(self, event: _Event, pieces: list[Piece]) -> None:
         delta = event.delta
@@ -212,6 +225,8 @@ class AnthropicDecoder:
             self._text(delta.text, pieces)
         elif delta.thinking and delta.type == "thinking_delta":
             self._thought(delta.thinking, pieces)
+        elif delta.signature and delta.type == "signature_delta":
+            self._signature += delta.signature
         elif delta.partial_json and event.index in self._blocks:
             block = self._blocks[event.index]
             block[1] += len(delta.partial_json)
@@ -221,7 +236,11 @@ class AnthropicDecoder:
         chunk = self._chunk(b'{"content":' + orjson.dumps(text) + b"}")
         pieces.append(Piece(chunk, True, len(text), text))
 
+    def _signed(self, block: dict[str, str], pieces: list[Piece]) -> None:
+        pieces.append(Piece(self._chunk(orjson.dumps({"thinking_blocks": [block]}))))
+
     def _thought(self, text: str, pieces: list[Piece]) -> None:
+        self._thoughts.append(text)
         chunk = self._chunk(b'{"reasoning_content":' + orjson.dumps(text) + b"}")
         pieces.append(Piece(chunk, True, len(text)))
 
@@ -233,6 +252,11 @@ class AnthropicDecoder:
         block = self._blocks.pop(index, None)
         if block is not None and block[1] == 0:
             self._arguments(block[0], "{}", pieces)
+        if self._signature:
+            signature = tag(self._signature, self._rendering.provider)
+            thinking = "".join(self._thoughts)
+            self._thoughts, self._signature = [], ""
+            self._signed({"type": "thinking", "thinking": thinking, "signature": signature}, pieces)
 
     def _stop(self, event: _Event, pieces: list[Piece]) -> None:
         self._count(event.usage)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from llm_inference_router.backends import normalise
+from llm_inference_router.backends.anthropic_thinking import own_of
 from llm_inference_router.dialects.warning import warning
 
 Block = dict[str, Any]
@@ -22,7 +23,10 @@ CONTINUED: Final = "(conversation continued)"
 
 
 class Turns:
-    def __init__(self) -> None:
+    """`provider`: whose signed reasoning may be sent."""
+
+    def __init__(self, provider: str = "") -> None:
+        self._provider = provider
         self.system: list[Block] = []
         self.warnings: list[str] = []
         self._turns: list[dict[str, Any]] = []
@@ -31,15 +35,17 @@ class Turns:
         role = message["role"]
         content = message.get("content")
         if role in ("system", "developer"):
-            self.system += self._texts(content)
+            self.system += _marked(self._texts(content), message)
         elif role in ("tool", "function"):
             self._append("user", [self._result(message)])
         elif role == "assistant":
             refusal = message.get("refusal")
             said = content or (refusal if isinstance(refusal, str) else None)
-            self._append("assistant", self._texts(said) + self._calls(message))
+            thoughts = message.get("thinking_blocks")
+            blocks = own_of(thoughts, self._provider, self.warnings) if isinstance(thoughts, list) else []
+            self._append("assistant", _marked(blocks + self._texts(said) + self._calls(message), message))
         else:
-            self._append("user", self._blocks(content))
+            self._append("user", _marked(self._blocks(content), message))
 
     def finish(self) -> list[dict[str, Any]]:
         """The turns, made acceptable."""
@@ -121,16 +127,18 @@ class Turns:
         call = message.get("tool_call_id")
         block: Block = {
             "type": "tool_result",
-            "tool_use_id": _id(call if call and isinstance(call, str) else _named(message)),
+            "tool_use_id": call_id(call if call and isinstance(call, str) else _named(message)),
         }
         if isinstance(content, str):
             if content:
                 block["content"] = content
         else:
-            inner = [b for b in self._blocks(content) if b["type"] in ("text", "image")]
+            inner = [b for b in self._blocks(content) if b["type"] in ("text", "image", "document")]
             if inner:
                 block["content"] = inner
-        return block
+        if message.get("is_error") is True:
+            block["is_error"] = True
+        return _marked([block], message)[0]
 
     def _calls(self, message: Mapping[str, Any]) -> list[Block]:
         calls: Iterable[Mapping[str, Any]] = message.get("tool_calls") or ()
@@ -155,14 +163,23 @@ class Turns:
         if not isinstance(arguments, dict):
             arguments = {"arguments": arguments}
             self.warnings.append(warning("rewritten", "tool_calls"))
-        return {"type": "tool_use", "id": _id(name), "name": function["name"], "input": arguments}
+        return {"type": "tool_use", "id": call_id(name), "name": function["name"], "input": arguments}
+
+
+def _marked(blocks: list[Block], message: Mapping[str, Any]) -> list[Block]:
+    """The blocks of a message that marks a prefix to be cached: its last block carries the mark."""
+    control = message.get("cache_control")
+    if isinstance(control, dict) and blocks and blocks[-1]["type"] not in ("thinking", "redacted_thinking"):
+        blocks[-1] = {"cache_control": control} | blocks[-1]
+    return blocks
 
 
 def _source(match: re.Match[str], url: str) -> dict[str, str]:
     return {"type": "base64", "media_type": match[1], "data": url[match.end() :]}
 
 
-def _id(name: str) -> str:
+def call_id(name: str) -> str:
+    """An id of a tool call as Anthropic takes it."""
     return _NOT_ID.sub("_", name) or "call"
 
 

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from llm_inference_router.types import ChatRequest, DialectName, Fault, Message, Model, Usage
+from llm_inference_router.types import ChatRequest, Fault, Message, Model, Usage
 from llm_inference_router.types import Piece as Piece  # part of this interface; dialects read it too
+from llm_inference_router.vocabulary import DialectName
 
 
 class Call(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from llm_inference_router.backends import faults, normalise
+from llm_inference_router.backends import faults, normalise, translated
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.backends.quirks import Quirks
@@ -25,11 +25,16 @@ class OpenAI:
         body = dict(request.body)
         body["model"] = model.upstream_model
         warnings = self.quirks.rewrite(body)
+        if request.dialect != "chat":
+            warnings += translated.plain(body, request, model, self.quirks.name)
         if request.prefilled and self.quirks.continues:
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         self.ask_usage(body, request.stream)
-        call = Call("/chat/completions", orjson.dumps(body), _HEADERS, stream=request.stream)
-        return Encoded(call, tuple(warnings))
+        data = orjson.dumps(body)
+        if b'"thinking_blocks"' in data:
+            warnings += translated.without_thoughts(body)
+            data = orjson.dumps(body)
+        return Encoded(Call("/chat/completions", data, _HEADERS, stream=request.stream), tuple(warnings))
 
     def ask_usage(self, body: dict[str, Any], stream: bool) -> None:
         """Changes `body` in place."""

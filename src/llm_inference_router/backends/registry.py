@@ -3,13 +3,14 @@
 from functools import cache
 
 from llm_inference_router.backends.anthropic import Anthropic
+from llm_inference_router.backends.anthropic_relay import AnthropicRelay
 from llm_inference_router.backends.base import Backend, Relay
 from llm_inference_router.backends.completions import Completions
 from llm_inference_router.backends.embeddings import Embeddings
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.backends.openai_responses import OpenAIResponses
 from llm_inference_router.backends.quirks import SIMULATED, TABLE
-from llm_inference_router.types import DialectName
+from llm_inference_router.vocabulary import DialectName
 
 
 @cache
@@ -32,6 +33,8 @@ def relay(name: str, dialect: DialectName) -> Relay | None:
     Of the chat dialect every backend takes care itself. Responses are relayed to OpenAI alone: other servers that have
     such an API (vLLM) leave out of it what their chat API does, so the hub is more faithful.
     """
+    if (name, dialect) == ("anthropic", "messages"):
+        return AnthropicRelay(Anthropic())
     if (name, dialect) == ("openai", "responses"):
         return OpenAIResponses()
     quirks = SIMULATED if name == "simulated" else TABLE.get(name)

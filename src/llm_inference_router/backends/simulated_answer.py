@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from llm_inference_router.backends import simulated_schema, simulated_text
 from llm_inference_router.backends.simulated_draws import Draws
-from llm_inference_router.types import Tier
+from llm_inference_router.vocabulary import Tier
 
 SLOPE = 6.0
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from llm_inference_router.backends.simulated_draws import Draws
-from llm_inference_router.types import Tier
+from llm_inference_router.vocabulary import Tier
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _PIECE = re.compile(

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from llm_inference_router.config.schema import Constraint
-from llm_inference_router.types import TIERS, Location, Tier
+from llm_inference_router.vocabulary import TIERS, Location, Tier
 
 
 class Described(Protocol):

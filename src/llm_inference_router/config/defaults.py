@@ -2,7 +2,7 @@
 say."""
 
 from llm_inference_router.config.schema import BackendName, ModelConfig
-from llm_inference_router.types import Capability
+from llm_inference_router.vocabulary import Capability
 
 ENDPOINTS: dict[BackendName, str | None] = {
     "openai": "https://api.openai.com/v1",

@@ -83,8 +83,8 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "context": "The tokens that prompt and answer may have together.",
         "max_output": "The tokens that an answer may have; without it, what is left of the context.",
         "price": "What it costs, in USD per million tokens.",
-        "capabilities": "What it can do; by default its backend's usual set, empty for local servers. A model with "
-        "`embeddings` serves those and nothing else.",
+        "capabilities": "What it can do; by default its backend's usual set, empty for local servers; with "
+        "`embeddings` it serves those alone.",
         "limits": "How much the upstream allows.",
         "timeouts": "How long its silence is borne.",
         "health": "Active probes; without it, local models are asked every 10 s; `none` turns them off.",

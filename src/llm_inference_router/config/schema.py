@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from llm_inference_router.types import Capability, Location, TaskLabel, Tier
+from llm_inference_router.vocabulary import Capability, Location, TaskLabel, Tier
 
 BackendName: TypeAlias = Literal[
     "openai", "anthropic", "vllm", "tgi", "ollama", "llamacpp", "openai_compatible", "simulated"

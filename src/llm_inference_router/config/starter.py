@@ -10,7 +10,7 @@ from llm_inference_router.config import defaults
 from llm_inference_router.config.names import RESERVED
 from llm_inference_router.config.scalars import reads_as
 from llm_inference_router.config.schema import NAME_PATTERN, BackendName
-from llm_inference_router.types import Tier
+from llm_inference_router.vocabulary import Tier
 
 UNKNOWN_CONTEXT = 4096
 

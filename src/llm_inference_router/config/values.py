@@ -19,7 +19,7 @@ from llm_inference_router.config.schema import (
 )
 from llm_inference_router.config.schema import ByComplexity as ComplexityPolicy
 from llm_inference_router.config.yaml import Path, Scalar
-from llm_inference_router.types import TIERS
+from llm_inference_router.vocabulary import TIERS
 
 _LANGUAGE = re2.compile(r"^[a-z]{2,3}$")
 

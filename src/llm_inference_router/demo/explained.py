@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 from llm_inference_router.demo.drive import Answered
 from llm_inference_router.demo.prompts import Prompt, body
-from llm_inference_router.types import Band
+from llm_inference_router.vocabulary import Band
 
 BANDS: Final[tuple[Band, ...]] = ("light", "medium", "heavy")
 _COLUMNS = """o.decision_id, o.model, o.cost, o.baseline_cost, o.input_tokens, o.output_tokens, o.overhead_ms,

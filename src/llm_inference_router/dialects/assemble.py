@@ -4,6 +4,7 @@ Only here is it decided whether an answer is complete: a stream that is cut ofte
 a missing finish reason and a missing end marker are all that tells.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from llm_inference_router.types import Fault, Piece, Usage
 CHARS_PER_TOKEN = 4  # of English under current vocabularies; only where an upstream reports no usage
 _MALFORMED_LIMIT = 100
 _HELD_LIMIT = 1024 * 1024
+_TEXT_LIMIT = 8 * 1024 * 1024  # characters, more than any model writes: what goes on is ill, and would fill the memory
+# Part of a call, in a chat chunk. Text cannot hold these bytes: its quotes are escaped.
+_CALL = re.compile(rb'"(?:tool_calls"\s*:\s*\[\s*\{|function_call"\s*:\s*\{)')
 
 
 def estimate(prompt_tokens: int, text_chars: int) -> Usage:
@@ -101,13 +105,14 @@ class Assembly:
         if piece.done:
             self.done = True
         self.text_chars += piece.text_chars
+        if self.text_chars > _TEXT_LIMIT:
+            self.failure = Fault("malformed", "the upstream's answer does not end")
+            return ()
         chunk = piece.chunk
         if self._keep_text:
             if piece.text:
                 self._texts.append(piece.text)
-            elif piece.called or (
-                chunk is not None and piece.content and b'"tool_calls":[' in chunk.replace(b" ", b"")
-            ):
+            if piece.called or (chunk is not None and piece.content and _CALL.search(chunk)):
                 self.called = True
         if piece.finish_reason is not None:
             self.finish_reason = piece.finish_reason

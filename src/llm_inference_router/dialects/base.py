@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from llm_inference_router.dialects.fault import Rendered
 from llm_inference_router.errors import RouterError
-from llm_inference_router.types import ChatRequest, DialectName, Piece, Usage
+from llm_inference_router.types import ChatRequest, Piece, Usage
+from llm_inference_router.vocabulary import DialectName
 
 
 class Head(Struct, frozen=True):

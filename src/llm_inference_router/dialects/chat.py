@@ -12,7 +12,8 @@ import orjson
 from llm_inference_router.dialects import chat_message
 from llm_inference_router.dialects.invalid import empty, invalid_type, missing, not_json, quoted
 from llm_inference_router.errors import InvalidRequest
-from llm_inference_router.types import Capability, ChatRequest, Message
+from llm_inference_router.types import ChatRequest, Message
+from llm_inference_router.vocabulary import Capability
 
 MAX_MESSAGES: Final = 10_000
 MAX_KEYS: Final = 250_000  # what one parse can hold without stopping the process for long

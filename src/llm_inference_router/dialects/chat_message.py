@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from llm_inference_router.dialects.invalid import invalid_type, invalid_value, missing
 from llm_inference_router.errors import InvalidRequest
-from llm_inference_router.types import Message, Modality, Role
+from llm_inference_router.types import Message
+from llm_inference_router.vocabulary import Modality, Role
 
 _ROLES: Final[dict[str, Role]] = {
     "user": "user",

@@ -11,7 +11,8 @@ from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.fault import Rendered, frame_error, render
 from llm_inference_router.dialects.sse import DONE_FRAME, frame
 from llm_inference_router.errors import RouterError
-from llm_inference_router.types import ChatRequest, DialectName, Piece, Usage
+from llm_inference_router.types import ChatRequest, Piece, Usage
+from llm_inference_router.vocabulary import DialectName
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:

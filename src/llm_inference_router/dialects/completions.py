@@ -11,7 +11,8 @@ from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.invalid import empty, invalid_type, missing
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.errors import InvalidRequest
-from llm_inference_router.types import Capability, ChatRequest, Message
+from llm_inference_router.types import ChatRequest, Message
+from llm_inference_router.vocabulary import Capability
 
 DEFAULT_MAX_TOKENS: Final = 16  # OpenAI's; servers have others, and the client must not depend on which one answers
 MAX_PROMPTS: Final = 2048

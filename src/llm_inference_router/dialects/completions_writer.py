@@ -12,7 +12,8 @@ from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.dialects.fault import Rendered, frame_error, render
 from llm_inference_router.dialects.sse import DONE_FRAME, frame
 from llm_inference_router.errors import RouterError
-from llm_inference_router.types import ChatRequest, DialectName, Piece, Usage
+from llm_inference_router.types import ChatRequest, Piece, Usage
+from llm_inference_router.vocabulary import DialectName
 
 KIND: Final = "text_completion"
 FINISH_REASONS: Final = frozenset({"stop", "length", "content_filter"})

@@ -27,7 +27,11 @@ _PREAMBLE: Final = re.compile(
     r"|let me (?:continue|go on|finish)|i apologi[sz]e|apologies|sorry|as an ai|you(?:'re| are) right|i was cut)\b",
     re.IGNORECASE,
 )
-_MISFIT: Final = Fault("truncated", "the rest of the answer, from another model, did not join what had been sent")
+MISFIT_CODE: Final = "rest_does_not_join"
+_ENDED: Final = re.compile(r"""[.!?:;…。！？।؟)\]}>"'`*|]\s*\Z""")
+_MISFIT: Final = Fault(
+    "truncated", "the rest of the answer, from another model, did not join what had been sent", code=MISFIT_CODE
+)
 
 
 def anchor(said: str) -> str:
@@ -76,17 +80,24 @@ class Seam:
         self._prefill = prefill
         self._held = ""
         self._joined = False
+        self._gave = False
         self.unfit = False
 
     def feed(self, text: str) -> str:
         if self._joined or self.unfit:
+            self._gave = self._gave or bool(text)
             return "" if self.unfit else text
         self._held += text
         return self._decide(last=False)
 
-    def end(self) -> str:
-        """The rest is complete: what was held back of it."""
-        return "" if self._joined or self.unfit else self._decide(last=True)
+    def end(self, called: bool) -> str:
+        """The rest is complete: what was held back of it. A rest of nothing, where no tool was `called`, fits only what
+        had come to an end.
+        """
+        text = "" if self._joined or self.unfit else self._decide(last=True)
+        if not (text or called or self._gave or _ENDED.search(self._said)):
+            self.unfit = True
+        return text
 
     def _decide(self, last: bool) -> str:
         for text in dict.fromkeys((self._held, self._held.lstrip())):
@@ -112,6 +123,7 @@ class Seam:
         # A prefill goes without the white space at its end, which the model then writes itself.
         while rest and rest[0].isspace() and said and said[-1].isspace() and self._prefill:
             rest = rest[1:]
+        self._gave = bool(rest)
         return rest
 
     def _may_still_repeat(self, text: str) -> bool:
@@ -154,6 +166,7 @@ class Continuing:
         self._seam = seam
         self._id = id
         self._created = created
+        self._called = False
 
     def feed(self, data: bytes) -> list[Piece]:
         return [one for piece in self._inner.feed(data) for one in self._turned(piece)]
@@ -170,12 +183,13 @@ class Continuing:
         choices = doc["choices"]
         delta = choices[0].get("delta", {}) if choices else {}
         text = self._seam.feed(delta.get("content") or "")
+        calls = delta.get("tool_calls")
+        self._called = self._called or bool(calls)
         if finish is not None or piece.done:
-            text += self._seam.end()
-        if self._seam.unfit:
+            text += self._seam.end(self._called)
+        if self._seam.unfit or delta.get("refusal"):
             return [quiet_of(piece), Piece(fault=_MISFIT, done=True)]
         pieces = []
-        calls = delta.get("tool_calls")
         if text or calls:
             shown = {name: value for name, value in (("content", text), ("tool_calls", calls)) if value}
             chunk = self._chunk(doc, {"index": 0, "delta": shown, "finish_reason": None})
@@ -202,5 +216,5 @@ def whole(said: str, request: ChatRequest) -> Fault | None:
     try:
         orjson.loads(said)
     except orjson.JSONDecodeError:
-        return Fault("truncated", "the parts of the answer together are no valid JSON")
+        return Fault("truncated", "the parts of the answer together are no valid JSON", code=MISFIT_CODE)
     return None

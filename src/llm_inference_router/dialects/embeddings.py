@@ -8,7 +8,8 @@ from llm_inference_router.dialects.completions import prompts
 from llm_inference_router.dialects.fault import Rendered, render
 from llm_inference_router.dialects.invalid import empty, invalid_type, invalid_value
 from llm_inference_router.errors import RouterError
-from llm_inference_router.types import ChatRequest, DialectName, Message
+from llm_inference_router.types import ChatRequest, Message
+from llm_inference_router.vocabulary import DialectName
 
 EMBED: Final = "embedding requests"  # the word of `ChatRequest.own`
 FORMATS: Final = ("float", "base64")

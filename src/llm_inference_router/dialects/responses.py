@@ -12,7 +12,8 @@ from llm_inference_router.dialects.responses_object import response, status_of, 
 from llm_inference_router.dialects.responses_request import items, read
 from llm_inference_router.dialects.responses_writer import ResponsesWriter
 from llm_inference_router.errors import RouterError
-from llm_inference_router.types import ChatRequest, DialectName, Turn
+from llm_inference_router.types import ChatRequest, Turn
+from llm_inference_router.vocabulary import DialectName
 
 
 class Responses:

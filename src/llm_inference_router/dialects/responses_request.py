@@ -13,7 +13,8 @@ from llm_inference_router.dialects.responses_input import Turns
 from llm_inference_router.dialects.responses_tools import OWN, Tools
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.errors import InvalidRequest
-from llm_inference_router.types import Capability, ChatRequest
+from llm_inference_router.types import ChatRequest
+from llm_inference_router.vocabulary import Capability
 
 LOGPROBS: Final = "message.output_text.logprobs"
 LONGEST_ID: Final = 256

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Literal
 
 from llm_inference_router.transport.base import TransportFault
-from llm_inference_router.types import Fault, FaultKind, Timeouts
+from llm_inference_router.types import Fault, Timeouts
+from llm_inference_router.vocabulary import FaultKind
 
 _CLIENT_STALL_S = 30.0
 _AFTER_FINISH_S = 1.0  # usage and the end marker follow the finish reason at once, or not at all

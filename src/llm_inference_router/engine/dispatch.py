@@ -11,6 +11,8 @@ from typing import Any
 
 from llm_inference_router.backends.base import Answer
 from llm_inference_router.dialects.assemble import Assembly
+from llm_inference_router.dialects.base import Writer
+from llm_inference_router.dialects.continuation import MISFIT_CODE
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.trace import LOST, Trace
@@ -37,6 +39,7 @@ class Dispatch:
         self._trial: Trial | None = None  # the one that answers; before that the last
         self._racing: dict[asyncio.Task[Fault | None], Trial] = {}
         self._part: Part | None = None  # of an answer that broke
+        self._broke: Fault | None = None  # the first time it did
         self.begun = False
 
     @property
@@ -46,6 +49,11 @@ class Dispatch:
     @property
     def assembly(self) -> Assembly | None:
         return self._trial.assembly if self._trial else None
+
+    @property
+    def writer(self) -> Writer | None:
+        """Who writes the stream, once one has begun."""
+        return self._trial.writer if self._trial else None
 
     @property
     def finish_reason(self) -> str | None:
@@ -85,14 +93,17 @@ class Dispatch:
                 return None
             if self._may_continue(trial, fault):
                 self._part = trial.part()
+                self._broke = self._broke or fault
                 self._trace.continued = True
                 command = plan.cut(fault, trial.tried, self._now(), self._fits)
             else:
                 command = plan.failed(fault, trial.tried, self._now())
-        return command.fault or self._all_resting()
+        return self._broke or command.fault or self._all_resting()
 
     def _prepare(self, tried: Try) -> Trial:
-        trial = Trial(self._runtime, self._request, self._trace.decision, tried, self._part)
+        # The endpoint counts as busy from the moment of its choice: a breaker lets a single probe through.
+        turn = self._runtime.endpoints.began(tried.endpoint)
+        trial = Trial(self._runtime, self._request, self._trace.decision, tried, turn, self._part)
         if not self._racing:
             self._follow(trial)
         return trial
@@ -106,11 +117,11 @@ class Dispatch:
     async def _try(self, trial: Trial) -> Fault | None:
         runtime, began = self._runtime, self._now()
         model, endpoint = trial.tried.model, trial.tried.endpoint
-        turn = runtime.endpoints.began(endpoint)
         self._trace.trying(began)
+        trial.started = True
         fault: Fault | None = _CANCELLED
+        remaining = self._plan.deadline - began
         try:
-            remaining = self._plan.deadline - began
             begin = partial(self._begin, trial)
             fault = await trial.run(self._sink, begin, remaining=remaining, keep_text=self._keep_text)
             if fault is None:
@@ -119,7 +130,7 @@ class Dispatch:
             if trial.lost and (fault is None or fault is _CANCELLED):
                 fault = LOST
             ended = self._now()
-            runtime.endpoints.ended(endpoint, turn, fault, ended)
+            runtime.endpoints.ended(endpoint, trial.turn, _blamed(fault, model, remaining), ended)
             if fault is not None and fault is not _CANCELLED and fault is not LOST:
                 runtime.forget_snapshot()
             attempt = self._trace.tried(
@@ -147,7 +158,8 @@ class Dispatch:
                     if trial.lost:
                         continue
                     fault = task.result()
-                    if fault is None or fault.final or not racing:
+                    alone = all(other.lost for other in racing.values())
+                    if fault is None or fault.final or self.begun or alone:
                         self._lead(trial)
                         return trial, fault
                     self._plan.dropped(fault, trial.tried)
@@ -156,6 +168,9 @@ class Dispatch:
                 task.cancel()
             if racing:
                 await asyncio.wait(racing)
+            for trial in racing.values():
+                if not trial.started:
+                    self._runtime.endpoints.ended(trial.tried.endpoint, trial.turn, LOST, self._now())
             racing.clear()
 
     def _enter(self, tried: Try) -> None:
@@ -213,3 +228,11 @@ class Dispatch:
     def _all_resting(self) -> Fault:
         rest = self._runtime.endpoints.rests_for(self._trace.decision.chain, self._now())
         return Fault("connect", "every endpoint is resting after failures", retry_after_s=max(1.0, rest))
+
+
+def _blamed(fault: Fault | None, model: Model, remaining: float) -> Fault | None:
+    """What the endpoint is told: not what another one's beginning, or the request's own deadline, brought about."""
+    if fault is None or fault.code == MISFIT_CODE:
+        return None
+    late = fault.kind == "timeout.total" and remaining < model.timeouts.first_token
+    return _CANCELLED if late else fault

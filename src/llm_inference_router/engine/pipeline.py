@@ -42,8 +42,7 @@ class Pipeline:
     @property
     def writer(self) -> Writer | None:
         """Who writes the stream, once one has begun."""
-        assembly = self._dispatch.assembly if self._dispatch else None
-        return assembly.writer if assembly else None
+        return self._dispatch.writer if self._dispatch else None
 
     async def answer(self, sink: Sink) -> None:
         """Raises the RouterError to render when no model could answer; by then it is recorded.
@@ -78,8 +77,8 @@ class Pipeline:
             await self._record(dispatch, error.http_status, error.code)
             raise error
         await self._record(dispatch, 200, error.code)
-        assert dispatch.assembly is not None
-        await sink.end(dispatch.assembly.writer.fail(error, self.trace.decision.request_id))
+        assert dispatch.writer is not None
+        await sink.end(dispatch.writer.fail(error, self.trace.decision.request_id))
 
     async def _complete(self, dispatch: Dispatch, sink: Sink) -> None:
         try:

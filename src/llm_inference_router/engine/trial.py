@@ -22,7 +22,7 @@ from llm_inference_router.transport.base import Response, TransportFault
 from llm_inference_router.types import ChatRequest, Decision, Fault, Usage
 
 _ERROR_BYTES = 64 * 1024
-_ANSWER_BYTES = 64 * 1024 * 1024
+_ANSWER_BYTES = 16 * 1024 * 1024  # 4 million tokens; an upstream that sends more is ill
 _STOPPED = frozenset({"cancelled", "hedged"})  # by us: the upstream may have worked on it
 _SLOWEST_TOKENS_PER_S = 10.0  # the head of a whole answer comes with its last token: its limit grows by this pace
 
@@ -39,13 +39,15 @@ class Trial:
     """After `run`, or while it streams, `answer` or `assembly` holds what came. `part`: the answer goes on there."""
 
     def __init__(
-        self, runtime: Runtime, request: ChatRequest, decision: Decision, tried: Try, part: Part | None
+        self, runtime: Runtime, request: ChatRequest, decision: Decision, tried: Try, turn: int, part: Part | None
     ) -> None:
         self._runtime = runtime
         self._request = request
         self._decision = decision
         self._part = part
         self.tried = tried
+        self.turn = turn  # of the endpoint
+        self.started = False
         self.lost = False  # another try answered first
         self.warnings: tuple[str, ...] = ()
         self.answer: Answer | None = None
@@ -94,6 +96,13 @@ class Trial:
         if self.assembly is not None:
             return self.assembly.finish_reason
         return self.answer.finish_reason if self.answer else None
+
+    @property
+    def writer(self) -> Writer | None:
+        """Who writes the stream that the client is given, once one has begun."""
+        if self.assembly is not None:
+            return self.assembly.writer
+        return self._part.writer if self._part else None
 
     @property
     def text(self) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from llm_inference_router.types import ChatRequest, Message, Role
+from llm_inference_router.types import ChatRequest, Message
+from llm_inference_router.vocabulary import Role
 
 _ROLES: Mapping[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",

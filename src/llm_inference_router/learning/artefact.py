@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from llm_inference_router.learning.embedding import shipped as shipped_embedding
 from llm_inference_router.learning.lens import DIRECTIONS, FIRST_KIND, PARTS, Lens, Scale, latent_size
 from llm_inference_router.learning.loading import Calibration, Labelled, Line, Own, Panel, prior, standing
-from llm_inference_router.types import TIERS, Tier
+from llm_inference_router.vocabulary import TIERS, Tier
 
 FORMAT = 2
 CALIBRATION = "calibration"  # the source that `llm-router calibrate` adds
@@ -63,17 +63,15 @@ class Artefact(Struct, frozen=True, tag_field="file", tag="llm-router predictor"
         return digest.hexdigest()[:12]
 
     def lens(self) -> Lens:
-        return Lens(
-            self.table(),
-            np.frombuffer(self.bias, "<f4").astype(np.float64),
-            len(self.features),
-            self.scale,
-            self.version,
-        )
+        return Lens(len(self.kinds), self.scale, self.version)
 
     def table(self) -> NDArray[np.float64]:
         """Of shape (rows, features + dims)."""
         return np.frombuffer(self.weights, "<f4").reshape(FIRST_KIND + len(self.kinds), -1).astype(np.float64)
+
+    def biases(self) -> NDArray[np.float64]:
+        """Of shape (rows,)."""
+        return np.frombuffer(self.bias, "<f4").astype(np.float64)
 
     def panel(self, models: Mapping[str, Named]) -> Panel:
         """Some models side by side, with the labels of `source`."""

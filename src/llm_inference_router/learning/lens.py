@@ -2,21 +2,19 @@
 
     rows = weights @ [hand features, embedding of unit length] + bias
 
-One product gives how difficult the request is to people's mind, in five parts, how hard it is for models and how
-much abler ones gain on it, three latent directions, and the log odds of its task and of its kind (the sort of
-benchmark or traffic it is like). A request is a vector of about thirty numbers, a model is another
+One product (`learning.projection`) gives how difficult the request is to people's mind, in five parts, how hard it is
+for models and how much abler ones gain on it, three latent directions, and the log odds of its task and of its kind
+(the sort of benchmark or traffic it is like). A request is a vector of about thirty numbers, a model is another
 (`learning.loading`), and their product is the log odds of a good answer.
 """
 
 from collections.abc import Iterable, Sequence
 from math import exp, isfinite, log
-from typing import TypeAlias
+from operator import add
 
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from llm_inference_router.types import TaskLabel
+from llm_inference_router.vocabulary import TaskLabel
 
 PARTS = ("reasoning", "knowledge", "constraints", "context", "output")
 TASKS: tuple[TaskLabel, ...] = (
@@ -36,11 +34,10 @@ FIRST_TASK = FIRST_DIRECTION + DIRECTIONS
 FIRST_KIND = FIRST_TASK + _TASKS
 _OF_ABILITY = tuple(FIRST_TASK + TASKS.index(task) for task in ABILITY_TASKS)
 _AGENT = TASKS.index("agent")
+_AFTER_PARTS, _AFTER_TASKS = 1 + _PARTS, 1 + _PARTS + _TASKS  # among the numbers of a sight
+_NO_DECIMALS = 1.5 * 2.0**52
 # The share of `agent` that tools give: offered ones may go unused, a conversation inside a tool loop is one.
 _OFFERED, _WORKING = 0.40, 0.85
-
-
-Direction: TypeAlias = NDArray[np.float32] | NDArray[np.int32]
 
 
 def latent_size(kinds: int) -> int:
@@ -73,52 +70,27 @@ class Sight(Struct, frozen=True, gc=False):
 
 
 class Lens:
-    """`weights` of shape (rows, hand features + dims), `bias` (rows,). Stateless between requests."""
+    """What the rows of `learning.projection.Projection` mean. Stateless between requests."""
 
-    __slots__ = ("_bias", "_ease", "_ends", "_hand", "_kinds", "_middle", "_plain", "_steepness", "_weights", "version")
+    __slots__ = ("_ease", "_ends", "_kinds", "_middle", "_plain", "_steepness", "version")
 
-    def __init__(
-        self, weights: NDArray[np.float64], bias: NDArray[np.float64], hand: int, scale: Scale, version: str
-    ) -> None:
-        self._weights = np.ascontiguousarray(weights)
-        self._kinds = len(bias) - FIRST_KIND
-        self._bias = bias
-        self._hand = hand
+    def __init__(self, kinds: int, scale: Scale, version: str) -> None:
+        self._kinds = kinds
         self._middle, self._steepness = scale.middle, scale.steepness
         self._plain = scale.plain
         self._ease = scale.ease
         self._ends = tuple((low, high - low) for low, high in zip(scale.low, scale.high, strict=True))
         self.version = version
 
-    def rows(self, hand: Iterable[tuple[int, float]], embedding: Direction) -> list[float]:
-        """The product, row by row. Of the embedding only the direction matters: it may have any length."""
-        x = np.zeros(self._weights.shape[1])
-        for index, value in hand:
-            x[index] = value
-        place = x[self._hand :]
-        place[:] = embedding
-        length = float(place @ place) ** 0.5
-        if length > 0.0:
-            place *= 1.0 / length
-        product: list[float] = (self._weights @ x + self._bias).tolist()
-        return product
-
     def see(
-        self,
-        hand: Iterable[tuple[int, float]],
-        embedding: Direction,
-        *,
-        hint: Sequence[float] = (),
-        tools: bool = False,
-        working: bool = False,
+        self, rows: Sequence[float], *, hint: Sequence[float] = (), tools: bool = False, working: bool = False
     ) -> Sight:
         """`hint`: scores of tasks to be added, of what stands around; `tools`: some are offered; `working`: the
         conversation is inside a tool loop."""
-        rows = self.rows(hand, embedding)
         difficulty = sum(rows[:_PARTS])
         scores = rows[FIRST_TASK:FIRST_KIND]
         if hint:
-            scores = [score + more for score, more in zip(scores, hint, strict=True)]
+            scores = list(map(add, scores, hint))
         tasks = shares(scores)
         if tools or working:
             floor = _WORKING if working else _OFFERED
@@ -126,16 +98,22 @@ class Lens:
                 rest = (1.0 - floor) / (1.0 - tasks[_AGENT])
                 tasks = [share * rest for share in tasks]
                 tasks[_AGENT] = floor
-        kinds = shares(rows[FIRST_KIND:])
         odds = _within(self._middle + self._steepness * difficulty, 30.0)
-        latent = rows[_PARTS:FIRST_DIRECTION]
-        latent.append(self._easier(odds))
-        latent += [tasks[index - FIRST_TASK] for index in _OF_ABILITY]
-        latent += rows[FIRST_DIRECTION:FIRST_TASK]
-        latent += kinds
-        value = 1.0 / (1.0 + exp(-odds))
-        parts = [_share((row - low) / span) for row, (low, span) in zip(rows[:_PARTS], self._ends, strict=True)]
-        return Sight(rounded((value,))[0], tuple(rounded(parts)), tuple(rounded(tasks)), tuple(rounded(latent)))
+        numbers = [1.0 / (1.0 + exp(-odds))]
+        numbers += [_share((row - low) / span) for row, (low, span) in zip(rows, self._ends, strict=False)]
+        numbers += tasks
+        numbers += rows[_PARTS:FIRST_DIRECTION]
+        numbers.append(self._easier(odds))
+        numbers += [tasks[index - FIRST_TASK] for index in _OF_ABILITY]
+        numbers += rows[FIRST_DIRECTION:FIRST_TASK]
+        numbers += shares(rows[FIRST_KIND:])
+        numbers = rounded(numbers)
+        return Sight(
+            numbers[0],
+            tuple(numbers[1:_AFTER_PARTS]),
+            tuple(numbers[_AFTER_PARTS:_AFTER_TASKS]),
+            tuple(numbers[_AFTER_TASKS:]),
+        )
 
     def plain(self, value: float) -> tuple[float, ...]:
         """The latent numbers of a request of which nothing but the value of its complexity is known."""
@@ -160,9 +138,10 @@ def shares(scores: Sequence[float]) -> list[float]:
 
 
 def rounded(values: Iterable[float]) -> list[float]:
-    """To four decimals: more say nothing, and are kept with each request. Built-in `round` goes through text, which
-    takes six times as long."""
-    return [(value * 10000.0 + 0.5) // 1.0 / 10000.0 for value in values]
+    """To four decimals: more say nothing, and are kept with each request. Adding so large a number leaves no room for
+    decimals, and taking it off again leaves the rest; built-in `round` goes through text, which takes ten times as
+    long."""
+    return [(value * 10000.0 + _NO_DECIMALS - _NO_DECIMALS) / 10000.0 for value in values]
 
 
 def _share(value: float) -> float:

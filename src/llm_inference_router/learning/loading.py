@@ -8,7 +8,10 @@ for requests of the kinds that the source holds, and only there: sources differ 
 different sources cannot be compared, and what a model does on examinations says little of letters.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from operator import mul
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,9 +21,10 @@ from numpy.typing import NDArray
 from llm_inference_router.learning.abilities import ability
 from llm_inference_router.learning.families import find
 from llm_inference_router.learning.lens import ABILITY_TASKS, DIRECTIONS, latent_size
-from llm_inference_router.types import Tier
+from llm_inference_router.vocabulary import Tier
 
 Floats: TypeAlias = NDArray[np.float64]
+_FEW = 8  # models
 Source: TypeAlias = Literal["labels", "public results", "tier"]
 
 
@@ -118,6 +122,26 @@ class Calibration(Struct, frozen=True):
         return np.array(self.logits), np.array(self.chances)
 
 
+class Curve:
+    """A calibration, for one number at a time."""
+
+    __slots__ = ("_chances", "_knots", "_last", "_logits", "_slopes")
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._logits, self._chances = calibration.logits, calibration.chances
+        self._last = len(self._logits) - 1
+        rises = zip(pairwise(self._logits), pairwise(self._chances), strict=True)
+        self._slopes = [(b - a) / (right - left) if right > left else 0.0 for (left, right), (a, b) in rises]
+
+    def __call__(self, logit: float) -> float:
+        at = bisect_right(self._logits, logit) - 1
+        if at < 0:
+            return self._chances[0]
+        if at >= self._last:
+            return self._chances[-1]
+        return self._slopes[at] * (logit - self._logits[at]) + self._chances[at]
+
+
 class Estimates(Struct, frozen=True, gc=False):
     """Mean and standard deviation of each model's quality 0..1; `covered` (0..1) is how much of it own labels say."""
 
@@ -131,14 +155,19 @@ class Panel:
 
     __slots__ = (
         "_blind",
+        "_blind_curve",
+        "_covering",
         "_known",
+        "_known_curve",
         "_labelled",
         "_mask",
         "_matrix",
         "_offsets",
         "_own",
         "_own_offsets",
+        "_own_rows",
         "_own_sds",
+        "_rows",
         "_sds",
         "bases",
         "names",
@@ -150,25 +179,51 @@ class Panel:
         self.names = tuple(loadings)
         self.bases: tuple[Source, ...] = tuple(row.source for row in loadings.values())
         rows = list(loadings.values())
+        self._rows = [(row.offset, row.weights, row.sd) for row in rows]
         self._matrix = np.array([row.weights for row in rows]).T
         self._offsets = np.array([row.offset for row in rows])
         self._sds = np.array([row.sd for row in rows])
         self._known, self._blind = known.curve(), blind.curve()
+        self._known_curve, self._blind_curve = Curve(known), Curve(blind)
         self._labelled = labelled is not None
         if labelled is not None:
             own = [labelled.models[name] for name in self.names]
             size = self._matrix.shape[0]
-            self._mask = np.zeros(size)
+            self._mask: Floats = np.zeros(size)
             self._mask[[size - len(own[0].kinds) + kind for kind in labelled.kinds]] = 1.0
+            self._covering: list[float] = self._mask.tolist()
             shared = size - len(own[0].kinds) - DIRECTIONS
             self._own = np.array([(*(row.line or (0.0,) * shared), *row.directions, *row.kinds) for row in own]).T
             self._own_offsets = np.array([row.offset for row in own])
             self._own_sds = np.array([row.sd for row in own])
+            self._own_rows = list(
+                zip(self._own_offsets.tolist(), self._own.T.tolist(), self._own_sds.tolist(), strict=True)
+            )
 
     def quality(self, latent: Sequence[float]) -> Estimates:
-        """In the order of `names`."""
-        means, sds, covered = self.qualities(np.array(latent))
-        return Estimates(means.tolist(), sds.tolist(), float(covered))
+        """`qualities` of one request, in the order of `names`.
+
+        A few models go without NumPy: between two requests its code has left the processor's caches, and products of
+        thirty numbers are done sooner than it is back.
+        """
+        if len(self.names) > _FEW:
+            found = self.qualities(np.array(latent))
+            return Estimates(found[0].tolist(), found[1].tolist(), float(found[2]))
+        blind = self._blind_curve
+        if not self._labelled:
+            means = [blind(offset + sum(map(mul, weights, latent))) for offset, weights, _ in self._rows]
+            sds = [mean * (1.0 - mean) * row[2] for mean, row in zip(means, self._rows, strict=True)]
+            return Estimates(means, sds, 0.0)
+        known = self._known_curve
+        share = sum(map(mul, self._covering, latent))
+        rest = 1.0 - share
+        means, sds = [], []
+        for (offset, weights, sd), (more, own, own_sd) in zip(self._rows, self._own_rows, strict=True):
+            logit = offset + sum(map(mul, weights, latent))
+            mean = rest * blind(logit) + share * known(logit + more + sum(map(mul, own, latent)))
+            means.append(mean)
+            sds.append(mean * (1.0 - mean) * (rest * sd + share * own_sd))
+        return Estimates(means, sds, share)
 
     def qualities(self, latents: Floats) -> tuple[Floats, Floats, Floats]:
         """For latents of shape (..., numbers): means and sds of shape (..., models), and how much of each request is

@@ -91,11 +91,14 @@ class Plan:
         return self._next_model()
 
     def failed(self, fault: Fault, tried: Try, now: float) -> Command:
-        """The try ended with `fault` before any content, and no other is running."""
+        """The try ended with `fault` before any content, and no other is running.
+
+        In the rest of an answer that broke no fault is final: it may be the continuation that this model refuses.
+        """
         model = tried.model
         self._now = now
         self._note(fault, tried)
-        if self._over or fault.final or now >= self.deadline:
+        if self._over or (fault.final and not self._cuts) or now >= self.deadline:
             return self._give()
         if fault.kind in _SILENT:
             return self._retry(model) or self._forward()
@@ -136,7 +139,7 @@ class Plan:
         model, self._pending = self._pending, None
         if model is None or now >= self.deadline:
             return self._give()
-        return self._retry(model) or self._forward()
+        return self._try(model) or self._forward()
 
     def began(self) -> None:
         self._over = True
@@ -176,7 +179,7 @@ class Plan:
             return elsewhere
         if fault.retry_after_s is not None and fault.retry_after_s <= _SHORT_WAIT_S and self._left(model):
             seconds = fault.retry_after_s * (1.0 + _SPREAD * self._random())
-            if self._now + seconds < self.deadline:
+            if self._now + seconds < self.deadline and self._spend():
                 self._pending = model
                 return Wait(seconds)
         if fault.status >= 500:
@@ -211,7 +214,7 @@ class Plan:
                 continue
             self._rounds += 1
             seconds = pause(self._rounds, self._random())
-            if self._now + seconds >= self.deadline:
+            if self._now + seconds >= self.deadline or not self._spend():
                 break
             self._pending = model
             return Wait(seconds)

@@ -5,7 +5,8 @@ now.
 from msgspec import Struct
 
 from llm_inference_router.learning.length import Length
-from llm_inference_router.types import Caller, DialectName, Message, Signals
+from llm_inference_router.types import Caller, Message, Signals
+from llm_inference_router.vocabulary import DialectName
 
 
 class Ask(Struct, frozen=True):

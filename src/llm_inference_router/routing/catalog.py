@@ -16,7 +16,8 @@ from llm_inference_router.routing.hull import Hull, hull_of
 from llm_inference_router.routing.policy import compile_policy
 from llm_inference_router.routing.rules import CompiledRule, compile_rule
 from llm_inference_router.signals.sense import Sense, shipped
-from llm_inference_router.types import TIERS, Model, PolicyUsed
+from llm_inference_router.types import Model, PolicyUsed
+from llm_inference_router.vocabulary import TIERS
 
 
 class Choice(Struct, frozen=True):

@@ -16,7 +16,8 @@ from llm_inference_router.money import to_usd
 from llm_inference_router.routing.ask import Ask, Live
 from llm_inference_router.routing.attached import prompt_tokens
 from llm_inference_router.routing.predict import expected_cost
-from llm_inference_router.types import Model, Rejection, RejectionReason
+from llm_inference_router.types import Model, Rejection
+from llm_inference_router.vocabulary import RejectionReason
 
 # Prompt tokens are an estimate (each model has a tokenizer of its own), and a prompt that does not fit costs
 # a failed try: so the estimate counts a tenth more against the window.

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from llm_inference_router.config import schema
 from llm_inference_router.signals.complexity import band_of
-from llm_inference_router.types import Band, Candidate, PolicyUsed
+from llm_inference_router.types import Candidate, PolicyUsed
+from llm_inference_router.vocabulary import Band
 
 _BANDS: tuple[Band, ...] = ("light", "medium", "heavy")
 

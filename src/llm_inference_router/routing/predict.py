@@ -12,7 +12,8 @@ from llm_inference_router.money import PICODOLLARS_PER_USD
 from llm_inference_router.routing.ask import Ask, Live
 from llm_inference_router.routing.attached import prompt_tokens
 from llm_inference_router.signals.sense import Sense
-from llm_inference_router.types import NO_TOKENS, Candidate, Location, Model, Quality, Quantiles, Signals, Tier
+from llm_inference_router.types import NO_TOKENS, Candidate, Model, Quality, Quantiles, Signals
+from llm_inference_router.vocabulary import Location, Tier
 
 # Time to first token (ms, short prompt) and tokens a second, before anything is measured. Orders of magnitude
 # only: a small model on one local GPU begins at once, a large one there decodes slowly; cloud models add a

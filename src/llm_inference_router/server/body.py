@@ -1,6 +1,6 @@
 """Reads a request's body within its limit, and the caller's wishes from its headers."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
 from llm_inference_router.engine.judge import Wishes
@@ -12,6 +12,7 @@ from llm_inference_router.types import Caller, ChatRequest
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 LONGEST_VALUE = 256
+_LONGEST_FORWARDED = 2048
 _MOST_TAGS = 20
 _DISCARD = 4  # times the limit
 
@@ -75,6 +76,21 @@ def caller(grant: Grant, headers: Mapping[bytes, bytes], request: ChatRequest | 
         session=_text(headers, b"x-router-session"),
         tags=_tags(headers),
     )
+
+
+def forwarded(headers: Mapping[bytes, bytes], names: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
+    """Those of these headers that were sent, for an upstream of the client's dialect. Raises InvalidRequest for one
+    that cannot be sent on."""
+    found = []
+    for name in names:
+        value = headers.get(name, b"").decode("latin-1").strip()
+        if len(value) > _LONGEST_FORWARDED or not value.isascii() or not value.isprintable():
+            raise InvalidRequest(
+                f"at most {_LONGEST_FORWARDED} printable ASCII characters are allowed here", param=name.decode()
+            )
+        if value:
+            found.append((name.decode(), value))
+    return tuple(found)
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from llm_inference_router.money import to_usd
 from llm_inference_router.store.recent import recent
 from llm_inference_router.store.report import report
-from llm_inference_router.types import TIERS
+from llm_inference_router.vocabulary import TIERS
 
 _WINDOWS = {"1h": 3600, "24h": 86400, "7d": 7 * 86400, "all": 0}
 _RECENT = 25

@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from msgspec import structs
+
 from llm_inference_router.dialects.base import Dialect
+from llm_inference_router.dialects.spoken import FORWARDED
 from llm_inference_router.effects import new_id
 from llm_inference_router.engine.deadline import ClientStalled
 from llm_inference_router.engine.judge import judge
@@ -12,7 +15,7 @@ from llm_inference_router.engine.pipeline import CLIENT_LEFT, Pipeline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.errors import Busy, Draining, Internal, RouterError
 from llm_inference_router.server.auth import Grant, Keys
-from llm_inference_router.server.body import LONGEST_VALUE, Receive, caller, read_body, wishes
+from llm_inference_router.server.body import LONGEST_VALUE, Receive, caller, forwarded, read_body, wishes
 from llm_inference_router.server.earlier import joined
 from llm_inference_router.server.idempotency import HEADER, Capture, Idempotency, replay
 from llm_inference_router.server.reply import EXTENSION, Offer, Reply, Send
@@ -95,6 +98,8 @@ class _Exchange:
         request = self._dialect.parse(body)
         if request.earlier:
             request = await joined(request, grant.key, runtime)
+        if self._dialect.name in FORWARDED:
+            request = structs.replace(request, headers=forwarded(headers, FORWARDED[self._dialect.name]))
         wanted = wishes(headers)
         decision = judge(request, caller(grant, headers, request), wanted, runtime.snapshot(), runtime.clock)
         runtime.observer.decided(decision)

@@ -15,18 +15,20 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from llm_inference_router.config.schema import Scope
-from llm_inference_router.dialects.fault import render
-from llm_inference_router.dialects.spoken import PATHS, parse
+from llm_inference_router.dialects.messages import parse_count
+from llm_inference_router.dialects.spoken import FORWARDED, PATHS, spoken_in
+from llm_inference_router.engine.count import count
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RouterError
 from llm_inference_router.routing.evidence import shown
 from llm_inference_router.routing.explain import explain, why
 from llm_inference_router.server.auth import Grant, Keys
-from llm_inference_router.server.body import caller, read_body, wishes
+from llm_inference_router.server.body import caller, forwarded, read_body, wishes
 from llm_inference_router.server.dashboard import dashboard
 from llm_inference_router.server.earlier import joined
 from llm_inference_router.server.listing import STARTED, entry, listed, speaks_messages
+from llm_inference_router.server.refusal import fresh_id, refusal
 from llm_inference_router.server.reload import Reloads
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.telemetry.metrics import Metrics
@@ -66,16 +68,28 @@ class Pages:
         return _json(self._model(name))
 
     async def route(self, request: Request) -> Response:
-        """POST /v1/route: the decision for any dialect's body, by serving's own path; nothing is sent upstream."""
+        """POST /v1/route: the decision for a body of any dialect, by the same path as serving; nothing is sent."""
         grant = self._grant(request, "inference")
         headers = dict(request.scope["headers"])
         runtime = self._runtime
-        chat = parse(await read_body(request.receive, headers, runtime.config.server.max_body))
-        if chat.earlier:
-            chat = await joined(chat, grant.key, runtime)
-        decision = judge(chat, caller(grant, headers, chat), wishes(headers), runtime.snapshot(), runtime.clock)
+        body = await read_body(request.receive, headers, runtime.config.server.max_body)
+        asked = spoken_in(body).parse(body)
+        if asked.earlier:
+            asked = await joined(asked, grant.key, runtime)
+        decision = judge(asked, caller(grant, headers, asked), wishes(headers), runtime.snapshot(), runtime.clock)
         evidence = runtime.catalog.choices[decision.route].evidence
         return _json(explain(decision) | {"evidence": shown(evidence), "why": why(decision)})
+
+    async def count_tokens(self, request: Request) -> Response:
+        """POST /v1/messages/count_tokens: answered here, or by the model's provider; nothing is recorded."""
+        grant = self._grant(request, "inference")
+        headers = dict(request.scope["headers"])
+        runtime = self._runtime
+        asked = parse_count(await read_body(request.receive, headers, runtime.config.server.max_body))
+        asked = msgspec.structs.replace(asked, headers=forwarded(headers, FORWARDED["messages"]))
+        tokens = await count(runtime, asked, caller(grant, headers, asked), wishes(headers))
+        named = {"request-id": fresh_id()}
+        return Response(orjson.dumps({"input_tokens": tokens}), 200, named, "application/json")
 
     async def livez(self, request: Request) -> Response:
         return _json({"status": "alive"})
@@ -167,6 +181,7 @@ def pages(runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics, re
         Route("/v1/models", _guarded(page.models, runtime)),
         Route("/v1/models/{name:path}", _guarded(page.model, runtime)),
         Route("/v1/route", _guarded(page.route, runtime), methods=["POST"]),
+        Route("/v1/messages/count_tokens", _guarded(page.count_tokens, runtime), methods=["POST"]),
         Route("/livez", page.livez),
         Route("/readyz", page.readyz),
         Route("/metrics", _guarded(page.metrics, runtime)),
@@ -185,10 +200,10 @@ def _guarded(page: Page, runtime: Runtime) -> Page:
         try:
             return await page(request)
         except RouterError as error:
-            return _error(error)
+            return _error(error, request.url.path)
         except Exception as error:  # noqa: BLE001 - the last line of defence: our mistakes do not show their insides
             runtime.observer.crashed(error)
-            return _error(Internal("something went wrong in the router"))
+            return _error(Internal("something went wrong in the router"), request.url.path)
 
     return guarded
 
@@ -197,12 +212,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
     status = cast(HTTPException, error).status_code
     path = request.url.path
     if status == 405 or path in PATHS:
-        return _error(MethodNotAllowed(f"{request.method} is not allowed on {path}"))
-    return _error(NotFound(f"there is nothing at {path}", code="unknown_path"))
+        return _error(MethodNotAllowed(f"{request.method} is not allowed on {path}"), path)
+    return _error(NotFound(f"there is nothing at {path}", code="unknown_path"), path)
 
 
-def _error(error: RouterError) -> Response:
-    status, headers, body = render(error, "")
+def _error(error: RouterError, path: str) -> Response:
+    status, headers, body = refusal(error, path)
     shown = {name: value for name, value in headers if value}
     if error.code == "missing_api_key":
         shown["www-authenticate"] = 'Basic realm="llm-inference-router"'  # so that a browser asks for the key

@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from llm_inference_router.dialects.fault import render
 from llm_inference_router.errors import Busy, InvalidRequest, RouterError, TooLarge
+from llm_inference_router.server.refusal import refusal
 from llm_inference_router.server.reply import EXTENSION, Headers
 
 _HEADER_BYTES = 32 * 1024
@@ -142,7 +142,8 @@ class GuardedProtocol(HttpToolsProtocol):
         raise _Refused
 
     def _refuse(self, error: RouterError) -> None:
-        status, headers, body = render(error, "")
+        path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")  # unknown before a request's first line
+        status, headers, body = refusal(error, path)
         head = [f"HTTP/1.1 {status} {error.code}", "connection: close", f"content-length: {len(body)}"]
         head += [f"{name}: {value}" for name, value in headers if value]
         self.transport.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)

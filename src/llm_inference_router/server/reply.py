@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias, TypedDict
 
 from llm_inference_router.dialects.base import Dialect, Writer
+from llm_inference_router.dialects.spoken import REQUEST_IDS
 from llm_inference_router.dialects.warning import joined
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.trace import Trace
@@ -63,6 +64,7 @@ class Reply:
     def __init__(self, send: Send, runtime: Runtime, offer: Offer, dialect: Dialect) -> None:
         self._send = send
         self._dialect = dialect
+        self._request_id = REQUEST_IDS.get(dialect.name)
         self._write = offer.get("write")
         self._answer = offer.get("answer")
         self._now = runtime.clock.monotonic
@@ -70,6 +72,8 @@ class Reply:
 
     async def whole(self, trace: Trace, body: bytes) -> None:
         headers = whole_headers(trace, body, self._now())
+        if self._request_id is not None:
+            headers.append((self._request_id, trace.decision.request_id.encode()))
         if self._answer is not None and self._answer(headers, body):
             self._begun = True
             return
@@ -77,7 +81,10 @@ class Reply:
         await self.end(body)
 
     async def begin(self, trace: Trace) -> None:
-        await self._head(200, stream_headers(trace, self._now()))
+        headers = stream_headers(trace, self._now())
+        if self._request_id is not None:
+            headers.append((self._request_id, trace.decision.request_id.encode()))
+        await self._head(200, headers)
 
     async def send(self, frames: bytes) -> None:
         await self._send({"type": "http.response.body", "body": frames, "more_body": True})

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from llm_inference_router.signals import picture
 from llm_inference_router.signals.picture import Read
-from llm_inference_router.types import Attachment, ChatRequest, Modality
+from llm_inference_router.types import Attachment, ChatRequest
+from llm_inference_router.vocabulary import Modality
 
 _MARK: Final = ";base64,"
 _MARK_WITHIN: Final = 200  # characters of a data URL before its data

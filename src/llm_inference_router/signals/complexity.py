@@ -4,7 +4,7 @@ Its value and its five parts come from the predictor's lens (`learning.lens`): t
 to the part, the parts to the hardness, and the scale puts hardness within 0..1.
 """
 
-from llm_inference_router.types import Band
+from llm_inference_router.vocabulary import Band
 
 # The default upper edges of light and medium; a route's policy may set its own.
 BANDS = (0.35, 0.70)

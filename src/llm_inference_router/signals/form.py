@@ -2,7 +2,8 @@
 
 from llm_inference_router.signals.reading import Reading
 from llm_inference_router.signals.vocabulary import SIGN
-from llm_inference_router.types import ChatRequest, Format, TaskLabel
+from llm_inference_router.types import ChatRequest
+from llm_inference_router.vocabulary import Format, TaskLabel
 
 _TABLE, _LIST, _JSON, _WRITE = SIGN["table"], SIGN["list"], SIGN["json"], SIGN["write"]
 _HOW_MANY = (

@@ -20,7 +20,8 @@ from llm_inference_router.signals.lexicon import NUMBER_WORDS
 from llm_inference_router.signals.reading import Reading
 from llm_inference_router.signals.vocabulary import SIGN
 from llm_inference_router.signals.words import words
-from llm_inference_router.types import ChatRequest, Format, Modality, Quantiles, TaskLabel
+from llm_inference_router.types import ChatRequest, Quantiles
+from llm_inference_router.vocabulary import Format, Modality, TaskLabel
 
 # Characters per token by what the text is made of.
 CHARS_PER_TOKEN: Mapping[str, float] = {

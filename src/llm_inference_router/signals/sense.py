@@ -7,6 +7,7 @@ from llm_inference_router.learning.artefact import Artefact
 from llm_inference_router.learning.embedding import Embedding
 from llm_inference_router.learning.embedding import shipped as shipped_embedding
 from llm_inference_router.learning.lens import FIRST_KIND, FIRST_TASK, Lens, Sight
+from llm_inference_router.learning.projection import Projection
 from llm_inference_router.signals.features import NAMES, NOTHING_AROUND, Surroundings, features
 from llm_inference_router.signals.reading import Reading, read
 
@@ -17,11 +18,11 @@ _SYSTEMS = 512  # an application's system message comes with each of its request
 class Sense:
     """Sees requests through one artefact's lens."""
 
-    __slots__ = ("_hint", "artefact", "embedding", "lens")
+    __slots__ = ("_hint", "_project", "artefact", "lens")
 
     def __init__(self, artefact: Artefact, embedding: Embedding) -> None:
         self.artefact = artefact
-        self.embedding = embedding
+        self._project = Projection(artefact.table(), artefact.biases(), embedding).rows
         self.lens: Lens = artefact.lens()
         self._hint = lru_cache(maxsize=_SYSTEMS)(self._task_scores)
 
@@ -30,8 +31,7 @@ class Sense:
     ) -> Sight:
         """`system` is the window of the system message, which may say what is wanted of every ask."""
         return self.lens.see(
-            features(window, reading, around),
-            self.embedding.direction(reading.words),
+            self._project(features(window, reading, around), reading.words),
             hint=self._hint(system) if system else (),
             tools=tools,
             working=working,
@@ -39,7 +39,7 @@ class Sense:
 
     def _task_scores(self, system: str) -> tuple[float, ...]:
         reading = read(system)
-        rows = self.lens.rows(features(system, reading, NOTHING_AROUND), self.embedding.direction(reading.words))
+        rows = self._project(features(system, reading, NOTHING_AROUND), reading.words)
         return tuple(_SYSTEM_SHARE * score for score in rows[FIRST_TASK:FIRST_KIND])
 
 

@@ -3,8 +3,10 @@
 Label values come from the configuration; anything else is counted as `other`, so a client cannot make new series.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
@@ -14,6 +16,21 @@ _SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _UNIT = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 _Metric = TypeVar("_Metric", bound=MetricWrapperBase)
+
+
+class Distribution(Histogram):
+    """A histogram that observes many values with one increment for each bucket that they fall into."""
+
+    @property
+    def labelled(self) -> bool:
+        return bool(self._labelnames)
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """The same as `observe` for each of them."""
+        bounds = self._upper_bounds
+        self._sum.inc(sum(values))
+        for bucket, number in Tally([bisect_left(bounds, value) for value in values]).items():
+            self._buckets[bucket].inc(number)
 
 
 class Metrics:
@@ -56,8 +73,8 @@ class Metrics:
 
         return make
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"llm_router_{name}", text, labels, buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Distribution:
+        return Distribution(f"llm_router_{name}", text, labels, buckets=buckets, registry=self.registry)
 
     def count_spilled(self, total: int) -> None:
         """The store counts for itself; `total` is since its start."""
@@ -69,15 +86,48 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-class Children:
-    """`metric.labels(...)` costs four times an increment: the children of one metric, looked up once each."""
+class Counts(dict[tuple[str, ...], float]):
+    """What is to be added to the children of one counter, by their labels: `counts[labels] += 1`. A metric's own
+    increment takes a lock, and costs ten times one of these."""
 
-    def __init__(self, metric: Any) -> None:
+    def __init__(self, metric: Counter) -> None:
+        super().__init__()
         self._metric = metric
-        self._children: dict[tuple[str, ...], Any] = {}
+        self._children: dict[tuple[str, ...], Counter] = {}
 
-    def __call__(self, *labels: str) -> Any:
-        child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._metric.labels(*labels)
-        return child
+    def __missing__(self, labels: tuple[str, ...]) -> float:
+        return 0.0
+
+    def tell(self) -> None:
+        """Adds it, and begins anew."""
+        numbers = self.copy()
+        self.clear()
+        for labels, number in numbers.items():
+            child = self._children.get(labels)
+            if child is None:
+                child = self._children[labels] = self._metric.labels(*labels)
+            child.inc(number)
+
+
+class Values(dict[tuple[str, ...], list[float]]):
+    """What is to be observed by the children of one histogram, by their labels: `values[labels].append(value)`; of a
+    histogram without labels `values[()]`."""
+
+    def __init__(self, metric: "Distribution") -> None:
+        super().__init__()
+        self._metric = metric
+        self._children: dict[tuple[str, ...], Distribution] = {} if metric.labelled else {(): metric}
+
+    def __missing__(self, labels: tuple[str, ...]) -> list[float]:
+        values = self[labels] = []
+        return values
+
+    def tell(self) -> None:
+        """Observes it, and begins anew."""
+        found = self.copy()
+        self.clear()
+        for labels, values in found.items():
+            child = self._children.get(labels)
+            if child is None:
+                child = self._children[labels] = self._metric.labels(*labels)
+            child.observe_all(values)

@@ -16,7 +16,8 @@ from llm_inference_router.learning.lens import TASKS
 from llm_inference_router.signals.base import around, view
 from llm_inference_router.signals.features import NAMES, features
 from llm_inference_router.signals.reading import read
-from llm_inference_router.types import ChatRequest, Message, Role, TaskLabel
+from llm_inference_router.types import ChatRequest, Message
+from llm_inference_router.vocabulary import Role, TaskLabel
 
 Floats: TypeAlias = NDArray[np.float64]
 

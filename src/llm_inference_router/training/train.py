@@ -22,7 +22,7 @@ from llm_inference_router.signals.features import FEATURES, JUDGED, NAMES
 from llm_inference_router.training import core, heads, isotonic, softmax
 from llm_inference_router.training.examples import Source, Written, read_written, source_of
 from llm_inference_router.training.predictor import ArtefactPredictor
-from llm_inference_router.types import Tier
+from llm_inference_router.vocabulary import Tier
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -17,7 +17,8 @@ from typing import cast
 import httptools
 
 from llm_inference_router.transport.base import Take, TransportFault
-from llm_inference_router.types import Fault, FaultKind
+from llm_inference_router.types import Fault
+from llm_inference_router.vocabulary import FaultKind
 
 BUFFER = 64 * 1024
 _HEAD_BYTES = 64 * 1024

@@ -1,0 +1,127 @@
+"""Messages to an upstream that speaks Messages: the client's own JSON, with what routing has to change.
+
+Its model is ours to name. `max_tokens` stays within what the model can write. Beyond that only what other models have
+left in the conversation is changed: their reasoning is left out, and ids, names and empty texts that Anthropic would
+refuse are mended.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from llm_inference_router.backends import anthropic_thinking, faults, normalise
+from llm_inference_router.backends.anthropic import HEADERS, Anthropic
+from llm_inference_router.backends.anthropic_relay_message import message
+from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
+from llm_inference_router.backends.anthropic_turns import call_id
+from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering, provider_of
+from llm_inference_router.dialects.warning import warning
+from llm_inference_router.types import ChatRequest, Fault, Model
+
+_CALL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
+
+
+class AnthropicRelay:
+    takes: frozenset[str] = frozenset()
+
+    """Errors and credentials are those of the backend that translates."""
+
+    def __init__(self, backend: Anthropic) -> None:
+        self._backend = backend
+
+    def encode(self, request: ChatRequest, model: Model) -> Encoded:
+        body, warnings = dict(request.source), list[str]()
+        body["model"] = model.upstream_model
+        body["messages"] = _turns(body["messages"], provider_of(model), warnings)
+        limit = model.max_output
+        if limit is not None and request.max_tokens is not None and request.max_tokens > limit:
+            body["max_tokens"] = limit
+            warnings.append(warning("clamped", "max_tokens"))
+        anthropic_thinking.settle(body, warnings)
+        headers = tuple((dict(HEADERS) | dict(request.headers)).items())
+        call = Call("/messages", orjson.dumps(body), headers, stream=request.stream)
+        return Encoded(call, tuple(dict.fromkeys(warnings)))
+
+    def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
+        try:
+            doc = normalise.load(body)
+        except ValueError as error:
+            return Fault("malformed", str(error))
+        if not isinstance(doc, dict):
+            return Fault("malformed", "not a JSON object")
+        if doc.get("type") == "error" or doc.get("error") is not None:
+            return faults.in_stream(body)
+        if not isinstance(doc.get("content"), list):
+            return Fault("malformed", "it has no content")
+        return message(doc, rendering)
+
+    def decoder(self, rendering: Rendering) -> RelayDecoder:
+        return RelayDecoder(rendering)
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+        return self._backend.fault(status, headers, body)
+
+    def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
+        return self._backend.auth(api_key)
+
+
+def _turns(messages: list[dict[str, Any]], provider: str, warnings: list[str]) -> list[dict[str, Any]]:
+    turns: list[dict[str, Any]] = []
+    gap = False  # a turn has been left out: its neighbours are of one role
+    for turn in messages:
+        content = turn["content"]
+        if isinstance(content, list):
+            mended = _mended(content, turn["role"] == "assistant", provider, warnings)
+            if mended is not content:
+                if not mended:
+                    gap = True
+                    continue
+                turn = {**turn, "content": mended}
+        if gap and turns and turns[-1]["role"] == turn["role"]:
+            turns[-1] = {**turns[-1], "content": [*_blocks(turns[-1]), *_blocks(turn)]}
+        else:
+            turns.append(turn)
+        gap = False
+    return turns
+
+
+def _blocks(turn: Mapping[str, Any]) -> list[dict[str, Any]]:
+    content = turn["content"]
+    return content if isinstance(content, list) else [{"type": "text", "text": content}]
+
+
+def _mended(content: list[Any], assistant: bool, provider: str, warnings: list[str]) -> list[Any]:
+    """The blocks of a turn; the very list where nothing of it has to be changed."""
+    blocks = []
+    for block in content:
+        kind = block["type"]
+        if kind in anthropic_thinking.THOUGHTS:
+            found = anthropic_thinking.own(block, provider)
+            if found is None:
+                warnings.append(warning("foreign", "messages.thinking"))
+            elif found == block:
+                blocks.append(block)
+            else:
+                blocks.append(found)
+        elif kind == "text" and assistant and not block["text"].strip():
+            warnings.append(warning("rewritten", "messages"))
+        elif kind == "tool_use":
+            blocks.append(_call(block, warnings))
+        elif kind == "tool_result":
+            name = call_id(block["tool_use_id"])
+            blocks.append(block if name == block["tool_use_id"] else {**block, "tool_use_id": name})
+        else:
+            blocks.append(block)
+    unchanged = len(blocks) == len(content) and all(a is b for a, b in zip(blocks, content, strict=True))
+    return content if unchanged else blocks
+
+
+def _call(block: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    name = call_id(block["id"])
+    if name == block["id"] and _CALL_NAME.match(block["name"]):
+        return block
+    if name == block["id"]:
+        warnings.append(warning("rewritten", "messages"))
+    return {**block, "id": name, "name": call_id(block["name"])[:128]}

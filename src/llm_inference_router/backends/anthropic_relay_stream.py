@@ -1,0 +1,221 @@
+"""A message stream for a client that speaks Messages: events pass as they came.
+
+Each is read once, typed, for what the router must know. The model's name is exchanged where the message begins, what is
+signed is tagged, and what the official client would stumble over is mended: blocks that are not closed, deltas of
+blocks that were never opened, a message that begins or ends without its event, missing usage (the writer fills it in).
+"""
+
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from llm_inference_router.backends import faults, normalise
+from llm_inference_router.backends.anthropic_relay_message import block, counted, head, stop_reason
+from llm_inference_router.backends.anthropic_stream import finish_reason, usage_of
+from llm_inference_router.backends.base import Rendering
+from llm_inference_router.dialects import sse
+from llm_inference_router.dialects.messages_answer import usage_object
+from llm_inference_router.dialects.signature import tag
+from llm_inference_router.types import Fault, Piece, Usage
+
+_CALLS: Final = frozenset({"tool_use", "server_tool_use"})
+_TALK: Final = frozenset({"text", "thinking", "redacted_thinking"})
+
+
+class _Delta(msgspec.Struct, gc=False):
+    type: str
+    text: str = ""
+    thinking: str = ""
+    partial_json: str = ""
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str
+    index: int = -1
+    delta: msgspec.Raw = msgspec.Raw(b"")
+
+
+_read = msgspec.json.Decoder(_Event).decode
+_read_delta = msgspec.json.Decoder(_Delta).decode
+
+
+class RelayDecoder:
+    __slots__ = (
+        "_begun", "_called", "_done", "_index", "_open", "_parser", "_rendering", "_stopped", "_usage", "_written",
+    )  # fmt: skip
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+        self._parser = sse.Parser()
+        self._begun = False
+        self._done = False
+        self._stopped = False
+        self._called = False
+        self._open = ""  # the type of the block that is open
+        self._index = -1  # its index, as the upstream has it
+        self._written = 0  # blocks that are closed
+        self._usage: dict[str, Any] = {}  # cumulative: what a later event names replaces what an earlier one said
+
+    def feed(self, data: bytes) -> list[Piece]:
+        pieces: list[Piece] = []
+        for name, event in self._parser.feed(data):
+            self._event(name, event, pieces)
+        return pieces
+
+    def close(self) -> list[Piece]:
+        pieces: list[Piece] = []
+        for name, event in self._parser.close():
+            self._event(name, event, pieces)
+        if not self._done and not self._begun and not pieces:
+            fault = Fault("malformed", "the upstream's answer holds no event")
+            pieces.append(Piece(fault=fault, done=True))
+        return pieces
+
+    def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
+        if self._done or not data.strip():
+            return
+        if name is sse.MALFORMED or name is sse.BROKEN:
+            self._done = name is sse.BROKEN
+            pieces.append(Piece(fault=Fault("malformed", data.decode()), done=self._done))
+            return
+        try:
+            event = _read(data)
+            if event.type == "content_block_delta":
+                self._delta(event, data, pieces)
+            else:
+                self._rare(event, data, pieces)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            pieces.append(_malformed("an event that is no message event"))
+
+    def _delta(self, event: _Event, data: bytes, pieces: list[Piece]) -> None:
+        delta = _read_delta(event.delta)
+        if not self._open or event.index != self._index:
+            pieces.append(_malformed("a part of a content block that is not open"))
+            return
+        kind = delta.type
+        if kind == "signature_delta" or self._index != self._written:
+            doc = normalise.load(data)
+            doc["index"] = self._written
+            if kind == "signature_delta":
+                doc["delta"]["signature"] = tag(str(doc["delta"].get("signature") or ""), self._rendering.provider)
+            data = orjson.dumps(doc)
+        text = delta.text if kind == "text_delta" else ""
+        size = len(delta.text) + len(delta.thinking) + len(delta.partial_json)
+        called = self._open not in _TALK
+        piece = Piece(_line(data), size > 0, size, text, event=b"content_block_delta", called=called)
+        pieces.append(piece)
+
+    def _rare(self, event: _Event, data: bytes, pieces: list[Piece]) -> None:
+        kind = event.type
+        if kind == "message_start":
+            self._start(normalise.load(data), pieces)
+        elif kind == "content_block_start":
+            self._block(normalise.load(data), event.index, pieces)
+        elif kind == "content_block_stop":
+            if self._open and event.index == self._index:
+                self._close_block(pieces)
+        elif kind == "message_delta":
+            self._stop(normalise.load(data), pieces)
+        elif kind == "message_stop":
+            self._end(pieces)
+        elif kind == "error":
+            self._done = True
+            pieces.append(Piece(fault=faults.in_stream(data), done=True))
+        else:
+            pieces.append(Piece(_line(data), event=kind.encode()))  # ping, and what later versions bring
+
+    def _start(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
+        if self._begun:
+            pieces.append(_malformed("a second beginning"))
+            return
+        self._begun = True
+        message = doc.get("message")
+        message = doc["message"] = message if isinstance(message, dict) else {}
+        head(message, self._rendering)
+        message["content"], message["stop_reason"] = [], None
+        usage = message.get("usage")
+        if isinstance(usage, dict):
+            self._count(usage)
+            message["usage"] = counted(usage)
+        else:
+            message["usage"] = usage_object(Usage(self._rendering.prompt_tokens, 0))
+        pieces.append(Piece(orjson.dumps(doc), event=b"message_start"))
+
+    def _block(self, doc: dict[str, Any], index: int, pieces: list[Piece]) -> None:
+        if not self._begun:
+            self._start({"type": "message_start"}, pieces)
+        made = block(doc.get("content_block"), self._written, self._rendering)
+        if made is None or index < 0:
+            pieces.append(_malformed("a content block that is none"))
+            return
+        self._close_block(pieces)
+        self._open, self._index = made["type"], index
+        doc["content_block"], doc["index"] = made, self._written
+        text = made["text"] if self._open == "text" else ""
+        size = len(text) + len(made["thinking"] if self._open == "thinking" else "")
+        called = self._open not in _TALK
+        if self._open in _CALLS:
+            self._called = self._called or self._open == "tool_use"
+            size += len(str(made.get("name") or ""))
+        data = orjson.dumps(doc)
+        pieces.append(Piece(data, size > 0 or called, size, text, event=b"content_block_start", called=called))
+
+    def _close_block(self, pieces: list[Piece]) -> None:
+        if self._open:
+            self._open = ""
+            data = b'{"type":"content_block_stop","index":%d}' % self._written
+            self._written += 1
+            pieces.append(Piece(data, event=b"content_block_stop"))
+
+    def _stop(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
+        raw = doc.get("delta")
+        delta = doc["delta"] = raw if isinstance(raw, dict) else {}
+        usage = doc.get("usage")
+        doc["usage"] = counts = usage if isinstance(usage, dict) else {}
+        self._count(counts)
+        stop = delta["stop_reason"] = stop_reason(delta.get("stop_reason"), self._called)
+        if not isinstance(delta.get("stop_sequence"), str | None):
+            delta["stop_sequence"] = None
+        if not self._begun:
+            self._start({"type": "message_start"}, pieces)
+        if stop is None:
+            pieces.append(Piece(orjson.dumps(doc), event=b"message_delta"))
+        else:
+            self._finish(doc, stop, pieces)
+
+    def _finish(self, doc: dict[str, Any], stop: str, pieces: list[Piece]) -> None:
+        self._close_block(pieces)
+        self._stopped = True
+        used = usage_of(self._usage)
+        counts = doc["usage"]
+        if used is not None:
+            counts["output_tokens"] = self._usage.get("output_tokens", 0)
+        piece = Piece(orjson.dumps(doc), finish_reason=finish_reason(stop), usage=used, event=b"message_delta")
+        pieces.append(piece)
+
+    def _end(self, pieces: list[Piece]) -> None:
+        self._done = True
+        if not self._begun:
+            fault = Fault("malformed", "the upstream's answer holds no message")
+            pieces.append(Piece(fault=fault, done=True))
+            return
+        if not self._stopped:
+            stop = "tool_use" if self._called else "end_turn"
+            delta = {"stop_reason": stop, "stop_sequence": None}
+            self._finish({"type": "message_delta", "delta": delta, "usage": {}}, stop, pieces)
+        pieces.append(Piece(done=True))
+
+    def _count(self, usage: dict[str, Any]) -> None:
+        for name, value in usage.items():
+            if type(value) is int:
+                self._usage[name] = value
+
+
+def _malformed(reason: str) -> Piece:
+    return Piece(fault=Fault("malformed", reason))
+
+
+def _line(data: bytes) -> bytes:
+    """An event's JSON on one line: line ends within it stand between tokens only."""
+    return data.replace(b"\n", b" ") if b"\n" in data else data

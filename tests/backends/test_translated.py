@@ -1,0 +1,209 @@
+"""What a Messages client's request looks like where OpenAI's dialect is spoken, and where it goes back to Anthropic."""
+
+from typing import Any
+
+import orjson
+import pytest
+from openai.types.chat import CompletionCreateParams
+from pydantic import TypeAdapter
+
+from llm_inference_router.backends.registry import backend
+from llm_inference_router.dialects import chat
+from llm_inference_router.dialects.messages import parse
+from llm_inference_router.dialects.signature import tag
+from llm_inference_router.types import Endpoint
+from tests.backends import wire
+from tests.serving.claude import events, message
+
+_PARAMS: TypeAdapter[Any] = TypeAdapter(CompletionCreateParams)
+HI = {"role": "user", "content": "hi"}
+CACHED = {"cache_control": {"type": "ephemeral"}}
+IMAGE = {"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}}
+PART = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
+HOST = "api.example.com"
+
+
+def use(number: int) -> dict[str, Any]:
+    return {"type": "tool_use", "id": f"toolu_{number}", "name": "f", "input": {}}
+
+
+def result(number: int, content: Any, **more: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": content, **more}
+
+
+def encoded(
+    name: str, *turns: Any, capabilities: tuple[str, ...] = (), **fields: Any
+) -> tuple[dict[str, Any], list[str]]:
+    doc = {"model": "auto", "max_tokens": 5000, "messages": list(turns) or [HI], **fields}
+    model = wire.model(name, endpoints=(Endpoint("e", f"https://{HOST}/v1"),), capabilities=frozenset(capabilities))
+    made = backend(name).encode(parse(orjson.dumps(doc)), model)
+    body = orjson.loads(made.call.body)
+    if name == "openai":
+        _PARAMS.validate_python(body)
+    return body, list(made.warnings)
+
+
+EVERYTHING = [
+    {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b", **CACHED}]},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "Hm.", "signature": tag("s", HOST)},
+            {"type": "text", "text": "I ask."},
+            use(1),
+            {**use(2), **CACHED},
+        ],
+    },
+    {
+        "role": "user",
+        "content": [result(1, [{"type": "text", "text": "see"}, IMAGE]), result(2, "gone", is_error=True, **CACHED)],
+    },
+]
+
+
+def test_nothing_that_openai_refuses_is_left() -> None:
+    tool = {"name": "f", "input_schema": {"type": "object"}, **CACHED}
+    system = [{"type": "text", "text": "one"}, {"type": "text", "text": "two", **CACHED}]
+    body, warnings = encoded("openai", *EVERYTHING, system=system, tools=[tool], top_k=5, stop_sequences=list("abcde"))
+    assert body["messages"] == [
+        {"role": "system", "content": "one\n\ntwo"},
+        {"role": "user", "content": "a\n\nb"},
+        {
+            "role": "assistant",
+            "content": "I ask.",
+            "tool_calls": [
+                {"id": f"toolu_{n}", "type": "function", "function": {"name": "f", "arguments": "{}"}} for n in (1, 2)
+            ],
+        },
+        {"role": "tool", "tool_call_id": "toolu_1", "content": "see"},
+        {"role": "tool", "tool_call_id": "toolu_2", "content": "Error: gone"},
+        {"role": "user", "content": [PART]},
+    ]
+    assert body["max_completion_tokens"] == 5000
+    assert {"max_tokens", "top_k", "thinking"}.isdisjoint(body)
+    assert body["stop"] == list("abcd")
+    assert "cache_control" not in orjson.dumps(body).decode()
+    assert set(warnings) == {
+        "warning;foreign;thinking_blocks",
+        "info;rewritten;messages",
+        "warning;dropped;top_k",
+        "warning;clamped;stop_sequences",
+    }
+
+
+def test_an_image_of_a_result_goes_before_what_the_user_says_next() -> None:
+    turns = [HI, {"role": "assistant", "content": [use(1)]}]
+    answered = {"role": "user", "content": [result(1, [IMAGE]), {"type": "text", "text": "And?"}]}
+    body, _ = encoded("vllm", *turns, answered)
+    assert body["messages"][2:] == [
+        {"role": "tool", "tool_call_id": "toolu_1", "content": "(The image is in the next message.)"},
+        {"role": "user", "content": [PART, {"type": "text", "text": "And?"}]},
+    ]
+
+
+def test_an_error_that_says_so_itself_is_not_said_twice() -> None:
+    answered = {"role": "user", "content": [result(1, "error: no such file", is_error=True)]}
+    body, _ = encoded("vllm", HI, {"role": "assistant", "content": [use(1)]}, answered)
+    assert body["messages"][2] == {"role": "tool", "tool_call_id": "toolu_1", "content": "error: no such file"}
+
+
+@pytest.mark.parametrize(
+    ("name", "capabilities", "kept"),
+    [("openai", ("reasoning",), "high"), ("vllm", ("reasoning",), "high"), ("openai", (), None), ("ollama", (), None)],
+)
+def test_an_effort_goes_to_models_that_reason(name: str, capabilities: tuple[str, ...], kept: str | None) -> None:
+    wanted = {"type": "enabled", "budget_tokens": 20_000}
+    body, warnings = encoded(name, capabilities=capabilities, thinking=wanted)
+    assert body.get("reasoning_effort") == kept
+    assert ("warning;dropped;thinking" in warnings) is (kept is None)
+
+
+def test_other_servers_keep_max_tokens_and_what_they_understand() -> None:
+    body, warnings = encoded("vllm", top_k=5, stop_sequences=list("abcde"), service_tier="standard_only")
+    assert (body["max_tokens"], body["top_k"], len(body["stop"])) == (5000, 5, 5)
+    assert "service_tier" not in body
+    assert warnings == []
+
+
+def test_a_beginning_of_the_answer_is_gone_on_with_where_it_can_be() -> None:
+    turns = [HI, {"role": "assistant", "content": "The answer is"}]
+    body, warnings = encoded("vllm", *turns, capabilities=("prefill",))
+    assert body["continue_final_message"] is True
+    assert warnings == []
+    assert encoded("openai", *turns)[1] == ["warning;weakened;messages"]
+
+
+def test_a_chat_clients_signed_reasoning_stays_with_its_provider() -> None:
+    blocks = [{"type": "thinking", "thinking": "Hm.", "signature": tag("s", "api.anthropic.com")}]
+    turns = [HI, {"role": "assistant", "content": "a", "thinking_blocks": blocks, "cache_control": {}}, HI]
+    request = chat.parse(orjson.dumps({"model": "auto", "messages": turns}))
+    made = backend("openai_compatible").encode(request, wire.model("openai_compatible"))
+    assert orjson.loads(made.call.body)["messages"][1] == {"role": "assistant", "content": "a", "cache_control": {}}
+    assert made.warnings == ("warning;foreign;thinking_blocks",)
+
+
+# --- through the hub to Anthropic -------------------------------------------------------------------------------------
+
+
+def test_through_the_hub_it_is_the_same_request_again() -> None:
+    """Another model's rest of a broken answer goes this way."""
+    thinking = {"type": "enabled", "budget_tokens": 3000}
+    tool = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}, **CACHED}
+    more: dict[str, Any] = {
+        "tools": [tool],
+        "thinking": thinking,
+        "metadata": {"user_id": "u"},
+        "stop_sequences": ["x"],
+    }
+    body, warnings = encoded("anthropic", *EVERYTHING, system=[{"type": "text", "text": "s", **CACHED}], **more)
+    expected = orjson.loads(orjson.dumps(EVERYTHING))
+    expected[1]["content"][0]["signature"] = "s"
+    assert body["messages"] == expected
+    assert body["system"] == [{"type": "text", "text": "s", **CACHED}]
+    assert {name: body[name] for name in more} == more
+    assert warnings == []
+
+
+def test_through_the_hub_thinking_is_off_where_it_cannot_be_on() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 3000}
+    loop = [HI, {"role": "assistant", "content": [use(1)]}, {"role": "user", "content": [result(1, "x")]}]
+    prefilled = [HI, {"role": "assistant", "content": "The answer"}]
+    for turns in (loop, prefilled):
+        body, warnings = encoded("anthropic", *turns, thinking=thinking)
+        assert body["thinking"] == {"type": "disabled"}
+        assert "warning;dropped;thinking" in warnings
+
+
+def test_a_chat_clients_budget_of_reasoning_is_kept_and_what_it_excludes_is_left_out() -> None:
+    fields = {"thinking": {"type": "enabled", "budget_tokens": 2000}, "temperature": 0.5, "reasoning_effort": "low"}
+    request = chat.parse(orjson.dumps({"model": "auto", "messages": [HI], "max_tokens": 4000, **fields}))
+    made = backend("anthropic").encode(request, wire.model("anthropic"))
+    body = orjson.loads(made.call.body)
+    assert body["thinking"] == fields["thinking"]
+    assert "temperature" not in body
+    assert made.warnings == ("warning;dropped;temperature",)
+
+
+CONTENT = [
+    {"type": "thinking", "thinking": "Hm. ", "signature": "s"},
+    {"type": "redacted_thinking", "data": "d"},
+    {"type": "thinking", "thinking": "So.", "signature": "t"},
+    {"type": "text", "text": "Yes."},
+]
+
+
+def test_signed_reasoning_comes_back_to_chat_clients_tagged_whole_and_streamed() -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "Hm. ", "signature": tag("s", "")},
+        {"type": "redacted_thinking", "data": tag("d", "")},
+        {"type": "thinking", "thinking": "So.", "signature": tag("t", "")},
+    ]
+    anthropic = backend("anthropic")
+    got: Any = anthropic.answer(orjson.dumps(message(CONTENT, 1)), wire.rendering())
+    said = got.body["choices"][0]["message"]
+    assert (said["thinking_blocks"], said["reasoning_content"]) == (blocks, "Hm. So.")
+    assert got.body["usage"]["prompt_tokens_details"] == {"cached_tokens": 30, "cache_write_tokens": 20}
+    found = wire.pieces(anthropic, [wire.events(*events(CONTENT, 1))])
+    deltas = [orjson.loads(one.chunk)["choices"][0]["delta"] for one in found if one.chunk and b'"delta"' in one.chunk]
+    assert [block for delta in deltas for block in delta.get("thinking_blocks", ())] == blocks
+    assert "".join(delta.get("reasoning_content", "") for delta in deltas) == "Hm. So."

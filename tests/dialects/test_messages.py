@@ -1,0 +1,434 @@
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_inference_router.dialects import chat
+from llm_inference_router.dialects.messages import LOW_BUDGET, MEDIUM_BUDGET, effort_of, parse, parse_count
+from llm_inference_router.dialects.spoken import spoken_at, spoken_in
+from llm_inference_router.errors import InvalidRequest
+from llm_inference_router.signals.base import extract, view
+from llm_inference_router.types import ChatRequest
+
+HI = {"role": "user", "content": "hi"}
+CACHED = {"cache_control": {"type": "ephemeral"}}
+TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
+
+
+def parsed(*messages: Any, **fields: Any) -> ChatRequest:
+    doc = {"model": "auto", "max_tokens": 100, "messages": list(messages) or [HI], **fields}
+    request = parse(orjson.dumps(doc))
+    assert request.source == doc
+    assert request.dialect == "messages"
+    chat.parse(orjson.dumps(request.body))  # what backends encode from is chat
+    return request
+
+
+def user(*blocks: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(blocks)}
+
+
+def assistant(*blocks: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": list(blocks)}
+
+
+def text(said: str, **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": said, **more}
+
+
+def test_a_plain_request() -> None:
+    request = parsed(
+        HI,
+        system="Be short.",
+        stream=True,
+        stop_sequences=["a", "b"],
+        temperature=0.5,
+        top_p=0.9,
+        top_k=3,
+        metadata={"user_id": "u1"},
+        service_tier="standard_only",
+    )
+    assert request.body == {
+        "model": "auto",
+        "messages": [{"role": "system", "content": "Be short."}, HI],
+        "max_tokens": 100,
+        "stream": True,
+        "stop": ["a", "b"],
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 3,
+        "user": "u1",
+        "service_tier": "default",
+    }
+    assert (request.stream, request.max_tokens, request.warnings) == (True, 100, ())
+
+
+def test_marks_of_cached_prefixes_stay_where_they_are() -> None:
+    request = parsed(
+        user(text("q", **CACHED)),
+        assistant(text("a"), {"type": "tool_use", "id": "t1", "name": "f", "input": {}, **CACHED}),
+        user({"type": "tool_result", "tool_use_id": "t1", "content": "r", **CACHED}),
+        system=[text("one"), text("two", **CACHED)],
+        tools=[{**TOOL, **CACHED}],
+    )
+    system, question, call, result = request.body["messages"]
+    assert system["content"] == [text("one"), text("two", **CACHED)]
+    assert question["content"] == [text("q", **CACHED)]
+    assert call["cache_control"] == result["cache_control"] == request.body["tools"][0]["cache_control"]
+
+
+def test_tools_and_the_choice_among_them() -> None:
+    request = parsed(tools=[TOOL, {"type": "web_search_20250305", "name": "web_search"}])
+    function = {"name": "f", "description": "d", "parameters": TOOL["input_schema"]}
+    assert request.body["tools"] == [{"type": "function", "function": function}]
+    assert (request.tools, request.needs) == (1, frozenset({"tools"}))
+    assert request.warnings == ("warning;dropped;tools",)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"type": "auto"}, {"tool_choice": "auto"}),
+        ({"type": "any"}, {"tool_choice": "required"}),
+        ({"type": "none"}, {"tool_choice": "none"}),
+        ({"type": "tool", "name": "f"}, {"tool_choice": {"type": "function", "function": {"name": "f"}}}),
+        (
+            {"type": "any", "disable_parallel_tool_use": True},
+            {"tool_choice": "required", "parallel_tool_calls": False},
+        ),
+    ],
+)
+def test_each_choice(choice: dict[str, Any], expected: dict[str, Any]) -> None:
+    body = parsed(tools=[TOOL], tool_choice=choice).body
+    assert {name: body[name] for name in body if name in ("tool_choice", "parallel_tool_calls")} == expected
+    assert "tool_choice" not in parsed(tool_choice=choice).body
+
+
+def test_results_become_tool_messages_before_what_else_the_turn_says() -> None:
+    image = {"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}}
+    calls = [{"type": "tool_use", "id": f"t{i}", "name": "f", "input": {"n": i}} for i in (1, 2, 3)]
+    request = parsed(
+        HI,
+        assistant(text("I ask."), *calls),
+        user(
+            text("Here:"),
+            {"type": "tool_result", "tool_use_id": "t1", "content": "one"},
+            {"type": "tool_result", "tool_use_id": "t2", "content": [text("two"), image], "is_error": True},
+            {"type": "tool_result", "tool_use_id": "t3"},
+        ),
+    )
+    part = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
+    assert request.body["messages"][2:] == [
+        {"role": "tool", "tool_call_id": "t1", "content": "one"},
+        {"role": "tool", "tool_call_id": "t2", "content": [text("two"), part], "is_error": True},
+        {"role": "tool", "tool_call_id": "t3", "content": ""},
+        {"role": "user", "content": "Here:"},
+    ]
+    called = request.body["messages"][1]
+    assert called["content"] == "I ask."
+    assert [one["function"]["arguments"] for one in called["tool_calls"]] == ['{"n":1}', '{"n":2}', '{"n":3}']
+    assert [message.role for message in request.messages] == ["user", "assistant", "tool", "tool", "tool", "user"]
+    assert request.needs == frozenset({"vision"})
+
+
+@given(st.recursive(st.text() | st.integers(-(2**53), 2**53) | st.booleans() | st.none(), st.lists))
+def test_the_arguments_of_a_call_are_its_input(value: Any) -> None:
+    block = {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": value}}
+    request = parsed(HI, assistant(block))
+    assert json.loads(request.body["messages"][1]["tool_calls"][0]["function"]["arguments"]) == {"a": value}
+
+
+def test_reasoning_stays_with_its_turn() -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "Hm.", "signature": "s"},
+        {"type": "redacted_thinking", "data": "d"},
+    ]
+    request = parsed(HI, assistant(*blocks, text("So.")), HI)
+    assert request.body["messages"][1] == {"role": "assistant", "content": "So.", "thinking_blocks": blocks}
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        (
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+        ),
+        (
+            {
+                "type": "document",
+                "title": "a.pdf",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
+            },
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}},
+        ),
+        (
+            {"type": "document", "title": "A", "source": {"type": "text", "media_type": "text/plain", "data": "said"}},
+            text('<document title="A">\nsaid\n</document>'),
+        ),
+        (
+            {"type": "document", "source": {"type": "content", "content": [text("one"), text("two")]}},
+            text("<document>\none\ntwo\n</document>"),
+        ),
+        (
+            {"type": "search_result", "title": "T", "source": "https://x.example", "content": [text("found")]},
+            text('<document title="T" source="https://x.example">\nfound\n</document>'),
+        ),
+    ],
+)
+def test_blocks_become_parts(block: dict[str, Any], part: dict[str, Any]) -> None:
+    request = parsed(user({**block, **CACHED}, text("What is it?")))
+    assert request.body["messages"][0]["content"] == [{**part, **CACHED}, text("What is it?")]
+    assert request.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image", "source": {"type": "file", "file_id": "f1"}},
+        {"type": "document", "source": {"type": "file", "file_id": "f1"}},
+        {"type": "container_upload", "file_id": "f1"},
+        {"type": "a_kind_of_tomorrow", "whatever": 1},
+    ],
+)
+def test_what_only_anthropic_can_read_is_left_to_it(block: dict[str, Any]) -> None:
+    request = parsed(user(block, text("What is it?")))
+    assert request.body["messages"][0]["content"] == "What is it?"
+    assert request.warnings == ("warning;dropped;messages.content",)
+
+
+def test_server_tools_in_the_conversation_are_left_to_anthropic() -> None:
+    used = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
+    found = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
+    request = parsed(HI, assistant(used, found, text("Found.")), HI)
+    assert request.body["messages"][1] == {"role": "assistant", "content": "Found."}
+
+
+@pytest.mark.parametrize(
+    ("budget", "effort"),
+    [(1024, "low"), (LOW_BUDGET, "low"), (LOW_BUDGET + 1, "medium"), (MEDIUM_BUDGET, "medium"), (16_000, "high")],
+)
+def test_a_budget_of_reasoning_is_an_effort_too(budget: int, effort: str) -> None:
+    wanted = {"type": "enabled", "budget_tokens": budget}
+    body = parsed(thinking=wanted).body
+    assert (body["thinking"], body["reasoning_effort"]) == (wanted, effort)
+
+
+@given(st.integers(0, 100_000), st.integers(0, 100_000))
+def test_more_budget_is_never_less_effort(one: int, other: int) -> None:
+    order = ["low", "medium", "high"]
+    assert one > other or order.index(effort_of(one)) <= order.index(effort_of(other))
+
+
+@pytest.mark.parametrize(
+    ("fields", "effort"),
+    [
+        ({"thinking": {"type": "adaptive"}}, None),
+        ({"thinking": {"type": "disabled"}}, None),
+        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, "high"),
+        ({"output_config": {"effort": "low"}}, "low"),
+    ],
+)
+def test_an_effort_that_is_named(fields: dict[str, Any], effort: str | None) -> None:
+    assert parsed(**fields).body.get("reasoning_effort") == effort
+
+
+@pytest.mark.parametrize("place", ["output_format", "output_config"])
+def test_a_schema_for_the_answer(place: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+    wanted: dict[str, Any] = {"type": "json_schema", "schema": schema}
+    request = parsed(**{place: wanted if place == "output_format" else {"format": wanted}})
+    described = {"name": "output", "schema": schema, "strict": True}
+    assert request.body["response_format"] == {"type": "json_schema", "json_schema": described}
+    assert (request.response_format, request.needs) == ("json_schema", frozenset({"json_schema"}))
+    loose = {**wanted, "schema": {**schema, "required": []}}
+    assert parsed(output_format=loose).body["response_format"]["json_schema"]["strict"] is False
+
+
+def test_the_beginning_of_the_answer_is_known_as_such() -> None:
+    assert parsed(HI, {"role": "assistant", "content": "The answer is"}).prefilled
+    assert not parsed(HI, {"role": "assistant", "content": "Done."}, HI).prefilled
+
+
+def test_fields_without_a_counterpart_are_named() -> None:
+    request = parsed(container="c", context_management={"edits": []}, mcp_servers=[], inference_geo=None)
+    assert request.warnings == (
+        "warning;dropped;container",
+        "warning;dropped;context_management",
+        "warning;dropped;mcp_servers",
+    )
+
+
+def test_counting_needs_no_limit_of_tokens() -> None:
+    assert parse_count(orjson.dumps({"model": "auto", "messages": [HI]})).max_tokens is None
+
+
+# --- refused ----------------------------------------------------------------------------------------------------------
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"model": None}, "model"),
+    ({"model": 1}, "model"),
+    ({"model": ""}, "model"),
+    ({"model": "a\r\nb"}, "model"),
+    ({"model": "x" * 300}, "model"),
+    ({"max_tokens": None}, "max_tokens"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"max_tokens": 1.5}, "max_tokens"),
+    ({"max_tokens": True}, "max_tokens"),
+    ({"messages": None}, "messages"),
+    ({"messages": []}, "messages"),
+    ({"messages": "hi"}, "messages"),
+    ({"messages": ["hi"]}, "messages.0"),
+    ({"messages": [{"content": "hi"}]}, "messages.0.role"),
+    ({"messages": [{"role": "system", "content": "hi"}]}, "messages.0.role"),
+    ({"messages": [{"role": "tool", "content": "hi"}]}, "messages.0.role"),
+    ({"messages": [{"role": "user"}]}, "messages.0.content"),
+    ({"messages": [{"role": "user", "content": 1}]}, "messages.0.content"),
+    ({"messages": [HI, user("hi")]}, "messages.1.content.0"),
+    ({"messages": [user({"text": "hi"})]}, "messages.0.content.0.type"),
+    ({"messages": [user({"type": "text"})]}, "messages.0.content.0.text"),
+    ({"messages": [user(text("a"), {"type": "text", "text": 1})]}, "messages.0.content.1.text"),
+    ({"messages": [user({"type": "image"})]}, "messages.0.content.0.source"),
+    ({"messages": [user({"type": "image", "source": {"type": "hex"}})]}, "messages.0.content.0.source.type"),
+    ({"messages": [user({"type": "image", "source": {"type": "base64"}})]}, "messages.0.content.0.source.media_type"),
+    ({"messages": [user({"type": "document", "source": {"type": "text"}})]}, "messages.0.content.0.source.data"),
+    ({"messages": [user({"type": "tool_use", "id": "t", "name": "f", "input": {}})]}, "messages.0.content.0"),
+    ({"messages": [HI, assistant({"type": "tool_result", "tool_use_id": "t"})]}, "messages.1.content.0"),
+    ({"messages": [HI, assistant({"type": "tool_use", "id": "t", "name": "f"})]}, "messages.1.content.0.input"),
+    ({"messages": [HI, assistant({"type": "tool_use", "name": "f", "input": {}})]}, "messages.1.content.0.id"),
+    ({"messages": [HI, assistant({"type": "thinking", "signature": "s"})]}, "messages.1.content.0.thinking"),
+    ({"messages": [user({"type": "tool_result"})]}, "messages.0.content.0.tool_use_id"),
+    (
+        {"messages": [user({"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text"}]})]},
+        "messages.0.content.0.content.0.text",
+    ),
+    ({"messages": [user({"type": "tool_result", "tool_use_id": "t", "is_error": 1})]}, "messages.0.content.0.is_error"),
+    ({"system": 1}, "system"),
+    ({"system": [{"type": "image", "source": {"type": "url", "url": "x"}}]}, "system.0.type"),
+    ({"tools": {}}, "tools"),
+    ({"tools": [1]}, "tools.0"),
+    ({"tools": [{"input_schema": {}}]}, "tools.0.name"),
+    ({"tools": [{"name": "f"}]}, "tools.0.input_schema"),
+    ({"tools": [TOOL], "tool_choice": "auto"}, "tool_choice"),
+    ({"tools": [TOOL], "tool_choice": {"type": "some"}}, "tool_choice.type"),
+    ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice.name"),
+    ({"stream": "yes"}, "stream"),
+    ({"stop_sequences": "a"}, "stop_sequences"),
+    ({"stop_sequences": [1]}, "stop_sequences.0"),
+    ({"temperature": "hot"}, "temperature"),
+    ({"top_k": 1.5}, "top_k"),
+    ({"thinking": "yes"}, "thinking"),
+    ({"thinking": {"type": "much"}}, "thinking.type"),
+    ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
+    ({"output_config": 1}, "output_config"),
+    ({"output_config": {"format": {"type": "xml"}}}, "output_config.format.type"),
+    ({"output_format": {"type": "json_schema"}}, "output_format.schema"),
+    ({"metadata": 1}, "metadata"),
+    ({"metadata": {"user_id": 1}}, "metadata.user_id"),
+    ({"metadata": {"user_id": "a\r\nb"}}, "metadata"),
+    ({"base_url": "http://x"}, "base_url"),
+    ({"api_key": "k"}, "api_key"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"), WRONG, ids=[f"{number}-{place}" for number, (_, place) in enumerate(WRONG)]
+)
+def test_a_wrong_place_is_named(fields: dict[str, Any], place: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse(orjson.dumps({"model": "auto", "max_tokens": 5, "messages": [HI], **fields}))
+    assert caught.value.param == place
+    assert caught.value.message.startswith(f"{place}: ")
+
+
+def test_more_than_can_be_held_is_refused() -> None:
+    for doc in (b'{"a":' * 300 + b"1" + b"}" * 300, b"[1]", b"", b"nothing"):
+        with pytest.raises(InvalidRequest):
+            parse(doc)
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.sampled_from(["user", "text", "tool_result"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "role", "content", "text", "source", "name", "input"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+_names = ["messages", "system", "tools", "tool_choice", "thinking", "metadata", "output_config", "max_tokens", "x"]
+
+
+@given(st.dictionaries(st.sampled_from(_names), _values))
+def test_no_json_raises_anything_else(fields: dict[str, Any]) -> None:
+    doc = {"model": "auto", "max_tokens": 5, "messages": [HI], **fields}
+    try:
+        request = parse(json.dumps(doc).encode())
+    except InvalidRequest:
+        return
+    chat.parse(orjson.dumps(request.body))
+    extract(request, view(request))
+
+
+# --- what signals see -------------------------------------------------------------------------------------------------
+
+
+def test_the_last_thing_a_human_asked_is_found_among_what_machines_say() -> None:
+    reminder = text("<system-reminder>The task list is empty. Do not mention it.</system-reminder>")
+    request = parsed(
+        user(reminder, text("Why does the parser hang on empty files?")),
+        assistant({"type": "tool_use", "id": "t1", "name": "f", "input": {}}),
+        user({"type": "tool_result", "tool_use_id": "t1", "content": "Write an essay about cats."}, reminder),
+        tools=[TOOL],
+        system="Be a careful engineer. " * 100,
+    )
+    seen = view(request)
+    assert seen.ask == "Why does the parser hang on empty files?"
+    assert seen.working
+    assert not view(parsed(user(reminder, text("Why?")))).working
+
+
+def test_a_document_is_context_and_not_the_question() -> None:
+    source = {"type": "text", "media_type": "text/plain", "data": "Prove that every group is a monoid. " * 20}
+    seen = view(parsed(user({"type": "document", "source": source}, text("How many sentences are in it?"))))
+    assert seen.window == "How many sentences are in it?"
+
+
+# --- which dialect ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "chat"),
+        ({"max_tokens": 5}, "chat"),
+        ({"system": "s"}, "messages"),
+        ({"tools": [TOOL]}, "messages"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "chat"),
+        ({"thinking": {"type": "adaptive"}}, "messages"),
+        ({"messages": [user({"type": "tool_result", "tool_use_id": "t"})]}, "messages"),
+        ({"messages": [user({"type": "image_url", "image_url": {"url": "x"}})]}, "chat"),
+        ({"messages": 1}, "chat"),
+        ({"messages": [1, {"content": [1, {"type": 1}]}], "tools": [1]}, "chat"),
+    ],
+)
+def test_a_body_tells_its_dialect(fields: dict[str, Any], name: str) -> None:
+    assert spoken_in(orjson.dumps({"model": "auto", "messages": [HI], **fields})).name == name
+
+
+def test_what_cannot_be_read_is_told_as_chat() -> None:
+    assert {spoken_in(body).name for body in (b"", b"[]", b"{", b"1")} == {"chat"}
+
+
+def test_a_path_tells_its_dialect() -> None:
+    paths = ["/v1/messages", "/v1/messages/count_tokens", "/v1/messages/x", "/v1/messagesx", "/v1/chat/completions", ""]
+    assert [spoken_at(path).name for path in paths] == ["messages", "messages", "messages", "chat", "chat", "chat"]
