@@ -1,4 +1,4 @@
-"""Real servers and real clients; a server starts when the first test asks for it, and ends before the next one starts."""
+"""Real servers and clients; a server starts when the first test asks for it, and ends before the next one starts."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""llama.cpp's own HTTP server, from its Python wheel: `llama_cpp.py MODEL_FOLDER GGUF PORT`.
+"""llama.cpp's own HTTP server, from its Python wheel: `python -m tests.real.llama_cpp MODEL_FOLDER GGUF PORT`.
 
 It runs in an environment of its own (requirements/real-llama-cpp.txt). The model becomes a GGUF file first.
 """
@@ -9,8 +9,7 @@ from pathlib import Path
 
 import xllamacpp
 
-sys.path.insert(0, str(Path(__file__).parent))  # it is run as a file
-from gguf_file import write
+from tests.real.gguf_file import write
 
 WINDOW = 2048
 
@@ -30,8 +29,8 @@ def main(folder: str, gguf: str, port: str) -> None:
     stops = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # before its threads start: they inherit this
     server = xllamacpp.Server(wanted)
-    print(server.listening_address, flush=True)
     signal.sigwait(stops)
+    del server  # which ends it
 
 
 if __name__ == "__main__":

@@ -58,4 +58,11 @@ SCRIPTS = (
     Script("langchain_responses", "responses"),
     Script("pydantic_ai_responses", "responses"),
     Script("vercel_responses", "responses", NODE),
+    Script("anthropic_messages", "messages"),
+    Script("anthropic_messages", "messages", NODE),
+    Script("langchain_messages", "messages"),
+    Script("litellm_messages", "messages"),
+    Script("pydantic_ai_messages", "messages"),
+    Script("llama_index_messages", "messages", AGENTS),
+    Script("vercel_messages", "messages", NODE),
 )

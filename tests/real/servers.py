@@ -21,6 +21,7 @@ from urllib.request import ProxyHandler, build_opener
 from tests.real.environments import CACHE, ROOT, Environment, NodePackages, Say, Venv
 
 TINY_CHAT = "tests/tiny-chat"
+HUGGING_FACE = CACHE / "huggingface"
 STOP_WITHIN_S = 20
 PROBE_EVERY_S = 0.5
 SAY_EVERY_S = 30
@@ -58,17 +59,28 @@ def _vllm(folder: Path, port: int) -> list[str]:
 
 
 def _transformers(folder: Path, port: int) -> list[str]:
+    (HUGGING_FACE / "hub").mkdir(parents=True, exist_ok=True)  # without it the list of models is a 500
     place = ["--host", "127.0.0.1", "--port", str(port)]
     return [str(folder / "bin" / "transformers"), "serve", TINY_CHAT, "--device", "cpu", "--dtype", "float32", *place]
 
 
 def _llama_cpp(folder: Path, port: int) -> list[str]:
-    return [str(folder / "bin" / "python"), "tests/real/llama_cpp.py", TINY_CHAT, str(CACHE / "tiny.gguf"), str(port)]
+    program = [str(folder / "bin" / "python"), "-m", "tests.real.llama_cpp"]
+    return [*program, TINY_CHAT, str(CACHE / "tiny.gguf"), str(port)]
 
 
 def _aimock(folder: Path, port: int) -> list[str]:
     program = str(folder / "node_modules" / ".bin" / "llmock")
-    return [program, "--port", str(port), "--host", "127.0.0.1", "--fixtures", str(folder / "fixtures.json"), "--strict"]
+    return [
+        program,
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+        "--fixtures",
+        str(folder / "fixtures.json"),
+        "--strict",
+    ]
 
 
 VLLM = Server(
@@ -94,7 +106,7 @@ TRANSFORMERS = Server(
     600,
     "openai_compatible",
     model=TINY_CHAT,
-    variables={"HF_HUB_OFFLINE": "1"},
+    variables={"HF_HUB_OFFLINE": "1", "HF_HOME": str(HUGGING_FACE)},
     parses_tools=False,
 )
 LLAMA_CPP = Server("llama-cpp", Venv("llama-cpp"), _llama_cpp, "/health", 120, "llamacpp")

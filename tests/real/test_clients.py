@@ -78,7 +78,9 @@ def session(sessions: dict[Script, Session], script: Script, router: Router) -> 
 
 def _records(router: Router) -> list[tuple[str, int, str | None, int, int | None]]:
     with closing(sqlite3.connect(f"{router.database.as_uri()}?mode=ro", uri=True)) as database:
-        return database.execute("SELECT model, status, error, stream, output_tokens FROM records ORDER BY id").fetchall()
+        return database.execute(
+            "SELECT model, status, error, stream, output_tokens FROM records ORDER BY id"
+        ).fetchall()
 
 
 def _settled(router: Router, wanted: int) -> list[tuple[str, int, str | None, int, int | None]]:

@@ -22,9 +22,7 @@ WANTED: dict[str, Any] = {"model": told.MODEL, "temperature": 0, "max_tokens": t
 
 
 def tool() -> dict[str, Any]:
-    found = client.chat.completions.create(
-        messages=told.user(told.ASK_WEATHER), response_model=get_weather, **WANTED
-    )
+    found = client.chat.completions.create(messages=told.user(told.ASK_WEATHER), response_model=get_weather, **WANTED)
     return told.tool(type(found).__name__, found.model_dump())
 
 

@@ -45,6 +45,4 @@ def tell(model: Any) -> None:
         return told.tool(call.tool_name, call.args)
 
     with loop:
-        told.tell(
-            whole=lambda: loop.run(whole()), stream=lambda: loop.run(stream()), tool=lambda: loop.run(tool())
-        )
+        told.tell(whole=lambda: loop.run(whole()), stream=lambda: loop.run(stream()), tool=lambda: loop.run(tool()))

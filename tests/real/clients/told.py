@@ -49,11 +49,11 @@ def tool(name: str, arguments: Any) -> dict[str, Any]:
 
 
 def tell(**parts: Part) -> None:
-    print(json.dumps({name: _outcome(part) for name, part in parts.items()}))
+    sys.stdout.write(json.dumps({name: _outcome(part) for name, part in parts.items()}) + "\n")
 
 
 def _outcome(part: Part) -> dict[str, Any]:
     try:
         return part()
-    except Exception:  # whatever a client throws is what the test has to show
+    except Exception:  # noqa: BLE001 - whatever a client throws is what the test has to show
         return {"error": traceback.format_exc(limit=-4)}
