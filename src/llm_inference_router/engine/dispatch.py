@@ -12,7 +12,7 @@ from typing import Any
 from llm_inference_router.backends.base import Answer
 from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Writer
-from llm_inference_router.dialects.continuation import MISFIT_CODE
+from llm_inference_router.dialects.continuation import MISFIT
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.trace import LOST, Trace
@@ -232,7 +232,7 @@ class Dispatch:
 
 def _blamed(fault: Fault | None, model: Model, remaining: float) -> Fault | None:
     """What the endpoint is told: not what another one's beginning, or the request's own deadline, brought about."""
-    if fault is None or fault.code == MISFIT_CODE:
+    if fault is None or fault.code == MISFIT:
         return None
     late = fault.kind == "timeout.total" and remaining < model.timeouts.first_token
     return _CANCELLED if late else fault

@@ -11,6 +11,7 @@ from llm_inference_router.dialects.assemble import Assembly, added, estimate
 from llm_inference_router.dialects.base import Head, Writer
 from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.dialects.continuation import Continuing, Seam, continued, whole
+from llm_inference_router.dialects.limit import limited
 from llm_inference_router.dialects.spoken import SPOKEN
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.runtime import Runtime
@@ -63,6 +64,8 @@ class Trial:
         request = continued(self._request, self._part.text, prefilled) if self._part else self._request
         relayed = relay(model.backend, request.dialect) if self._part is None else None
         backend = relayed or self._runtime.backends[model.name]
+        if relayed is None:
+            request = limited(request, model.max_output)
         asked = model if len(model.endpoints) < 2 else structs.replace(model, endpoints=(endpoint,))
         encoded = backend.encode(request, asked)
         self.warnings = encoded.warnings if relayed else (*request.warnings, *encoded.warnings)
