@@ -63,7 +63,8 @@ def head(doc: dict[str, Any], rendering: Rendering, kind: str) -> None:
     tier = doc.get("service_tier")
     if tier is not None and not (isinstance(tier, str) and tier in _TIERS):
         del doc["service_tier"]
-    if not isinstance(doc.get("system_fingerprint", ""), str | None):
+    fingerprint = doc.get("system_fingerprint")
+    if fingerprint is not None and not isinstance(fingerprint, str):
         del doc["system_fingerprint"]
     if "usage" in doc:
         usage = usage_object(doc["usage"])
