@@ -11,6 +11,7 @@ import orjson
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.types import Usage
 
+WHOLE: Final = "chat.completion"
 FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 # Finish reasons that say the answer was not finished at all.
 BROKEN_OFF: Final = frozenset({"abort", "error", "cancelled"})
