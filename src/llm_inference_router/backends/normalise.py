@@ -11,6 +11,7 @@ import orjson
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.types import Usage
 
+WHOLE: Final = "chat.completion"
 FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 # Finish reasons that say the answer was not finished at all.
 BROKEN_OFF: Final = frozenset({"abort", "error", "cancelled"})
@@ -63,7 +64,8 @@ def head(doc: dict[str, Any], rendering: Rendering, kind: str) -> None:
     tier = doc.get("service_tier")
     if tier is not None and not (isinstance(tier, str) and tier in _TIERS):
         del doc["service_tier"]
-    if not isinstance(doc.get("system_fingerprint", ""), str | None):
+    fingerprint = doc.get("system_fingerprint")
+    if fingerprint is not None and not isinstance(fingerprint, str):
         del doc["system_fingerprint"]
     if "usage" in doc:
         usage = usage_object(doc["usage"])

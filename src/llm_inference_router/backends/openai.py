@@ -11,6 +11,7 @@ import orjson
 from llm_inference_router.backends import faults, normalise, translated
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
+from llm_inference_router.backends.plain import plain
 from llm_inference_router.backends.quirks import Quirks
 from llm_inference_router.types import ChatRequest, Fault, Model
 
@@ -54,6 +55,11 @@ class OpenAI:
             return _malformed(str(error))
         if not isinstance(doc, dict):
             return _malformed("not a JSON object")
+        fit = plain(doc)
+        if fit is not None:
+            doc["model"] = rendering.model
+            doc["object"] = normalise.WHOLE
+            return Answer(body=doc, finish_reason=fit[1], usage=normalise.usage(doc.get("usage")), text_chars=fit[0])
         if doc.get("error") is not None:
             return faults.in_stream(body)
         raw = doc.get("choices")
@@ -75,7 +81,7 @@ class OpenAI:
 
 
 def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer:
-    normalise.head(doc, rendering, "chat.completion")
+    normalise.head(doc, rendering, normalise.WHOLE)
     choices = [normalise.choice(item, index) for index, item in enumerate(raw)]
     size = 0
     for item in choices:

@@ -106,12 +106,12 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if not self._free(cycle) or cycle.response_started or not cycle.keep_alive:
             return False
-        lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        lines = list(map(b": ".join, (*cycle.default_headers, *headers)))
+        head = b"\r\n".join(lines)
+        if len(head.translate(None, b"\r\n\0")) != len(head) - 2 * (len(lines) - 1):  # a line break of their own
             return False  # `send` will refuse it
         cycle.response_started = cycle.response_complete = True
-        self.transport.write(b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (head, body))
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (head, body))
         cycle.message_event.set()
         cycle.on_response()
         return True
