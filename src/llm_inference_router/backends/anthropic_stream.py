@@ -3,8 +3,8 @@
 message_start          role chunk; usage of the input
 content_block_start    tool_use: the call's id and name; others: nothing
 content_block_delta    text, thinking (as reasoning_content), input_json (as arguments); others: nothing
-content_block_stop     a tool call without arguments is given `{}`
-message_delta          finish chunk; usage, cumulative
+content_block_stop     a tool call without arguments is given `{}`; a custom tool's text; a text block's citations
+message_delta          a refusal's explanation; finish chunk, with the stop sequence; usage, cumulative
 message_stop           done
 ping, unknown events   nothing
 error                  a fault
@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from llm_inference_router.backends import faults
+from llm_inference_router.backends import anthropic_extras, faults
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.dialects import sse
 from llm_inference_router.dialects.chat_writer import usage_object
@@ -36,6 +36,7 @@ _COUNTS: Final = (
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
 )
+_DETAILS: Final = "output_tokens_details"
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -44,6 +45,9 @@ class _Delta(msgspec.Struct, gc=False):
     thinking: str = ""
     partial_json: str = ""
     stop_reason: str | None = None
+    stop_sequence: Any = None
+    stop_details: Any = None
+    citation: Any = None
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -85,7 +89,15 @@ def usage_of(raw: Any) -> Usage | None:
     if not any(values):
         return None
     fresh, output, written, cached = values
-    return Usage(fresh + written + cached, output, cached_tokens=cached, cache_write_tokens=written)
+    details = raw.get(_DETAILS)
+    thought = details.get("thinking_tokens") if isinstance(details, dict) else None
+    return Usage(
+        fresh + written + cached,
+        output,
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=thought if type(thought) is int and thought > 0 else 0,
+    )
 
 
 class AnthropicDecoder:
@@ -93,11 +105,14 @@ class AnthropicDecoder:
         "_begun",
         "_blocks",
         "_calls",
+        "_cited",
+        "_custom",
         "_done",
         "_head",
         "_parser",
         "_rendering",
         "_stopped",
+        "_texted",
         "_usage",
     )
 
@@ -110,7 +125,10 @@ class AnthropicDecoder:
         self._stopped = False
         self._calls = 0
         self._blocks: dict[int, list[int]] = {}  # block -> number of its tool call, characters of its arguments
+        self._custom: dict[int, list[str]] = {}  # block of a custom tool's call -> the JSON of its input so far
         self._usage: dict[str, Any] = {}
+        self._texted = 0  # characters of text so far
+        self._cited: dict[int, tuple[int, list[Any]]] = {}  # text block -> where it began, its citations
 
     def feed(self, data: bytes) -> list[Piece]:
         pieces: list[Piece] = []
@@ -189,6 +207,11 @@ class AnthropicDecoder:
         if block.type == "tool_use":
             number = self._calls
             self._calls += 1
+            if block.name in self._rendering.custom_tools:
+                self._custom[event.index] = [orjson.dumps(block.input).decode()] if block.input else []
+                self._blocks[event.index] = [number, 1]
+                self._free(number, {"name": block.name, "input": ""}, pieces, id=block.id or f"call_{number}")
+                return
             text = orjson.dumps(block.input).decode() if block.input else ""
             self._blocks[event.index] = [number, len(text)]
             call = {
@@ -199,8 +222,10 @@ class AnthropicDecoder:
             }
             chunk = self._chunk(orjson.dumps({"tool_calls": [call]}))
             pieces.append(Piece(chunk, content=True, text_chars=len(block.name) + len(text)))
-        elif block.text and block.type == "text":
-            self._text(block.text, pieces)
+        elif block.type == "text":
+            self._cited[event.index] = (self._texted, [])
+            if block.text:
+                self._text(block.text, pieces)
         elif block.thinking and block.type == "thinking":
             self._thought(block.thinking, pieces)
 
@@ -213,11 +238,18 @@ class AnthropicDecoder:
         elif delta.thinking and delta.type == "thinking_delta":
             self._thought(delta.thinking, pieces)
         elif delta.partial_json and event.index in self._blocks:
+            if event.index in self._custom:
+                self._custom[event.index].append(delta.partial_json)
+                return
             block = self._blocks[event.index]
             block[1] += len(delta.partial_json)
             self._arguments(block[0], delta.partial_json, pieces)
 
+        elif delta.citation is not None and event.index in self._cited:
+            self._cited[event.index][1].append(delta.citation)
+
     def _text(self, text: str, pieces: list[Piece]) -> None:
+        self._texted += len(text)
         chunk = self._chunk(b'{"content":' + orjson.dumps(text) + b"}")
         pieces.append(Piece(chunk, True, len(text), text))
 
@@ -233,12 +265,37 @@ class AnthropicDecoder:
         block = self._blocks.pop(index, None)
         if block is not None and block[1] == 0:
             self._arguments(block[0], "{}", pieces)
+        if block is not None and index in self._custom:
+            text = anthropic_extras.free_text("".join(self._custom.pop(index)) or {})
+            self._free(block[0], {"input": text}, pieces)
+        start, citations = self._cited.pop(index, (0, []))
+        if citations:
+            self._cite(start, citations, pieces)
+
+    def _free(self, number: int, custom: dict[str, str], pieces: list[Piece], **head: str) -> None:
+        """A call of a custom tool: its name, and then the whole of its input, which JSON cannot give in parts."""
+        call = {"index": number, **head, "type": "custom", "custom": custom}
+        size = sum(len(text) for text in custom.values())
+        pieces.append(Piece(self._chunk(orjson.dumps({"tool_calls": [call]})), True, size))
+
+    def _cite(self, start: int, citations: list[Any], pieces: list[Piece]) -> None:
+        delta: dict[str, Any] = {"citations": citations}
+        made = [one for c in citations if (one := anthropic_extras.annotation(c, start, self._texted)) is not None]
+        if made:
+            delta["annotations"] = made
+        pieces.append(Piece(self._chunk(orjson.dumps(delta))))
 
     def _stop(self, event: _Event, pieces: list[Piece]) -> None:
         self._count(event.usage)
-        finish = finish_reason(event.delta.stop_reason if event.delta is not None else None)
-        if finish is not None:
-            self._finish(finish, pieces)
+        delta = event.delta
+        finish = finish_reason(delta.stop_reason if delta is not None else None)
+        if delta is None or finish is None:
+            return
+        refused = anthropic_extras.refusal(delta.stop_reason, delta.stop_details)
+        if refused is not None:
+            chunk = self._chunk(b'{"refusal":' + orjson.dumps(refused) + b"}")
+            pieces.append(Piece(chunk, True, len(refused), refused))
+        self._finish(finish, pieces, delta.stop_sequence)
 
     def _end(self, pieces: list[Piece]) -> None:
         self._done = True
@@ -250,9 +307,12 @@ class AnthropicDecoder:
             self._finish("tool_calls" if self._calls else "stop", pieces)
         pieces.append(Piece(done=True))
 
-    def _finish(self, finish: str, pieces: list[Piece]) -> None:
+    def _finish(self, finish: str, pieces: list[Piece], sequence: Any = None) -> None:
         self._stopped = True
-        pieces.append(Piece(self._chunk(b"{}", orjson.dumps(finish)), finish_reason=finish))
+        reason = orjson.dumps(finish)
+        if isinstance(sequence, str):
+            reason += b',"stop_reason":' + orjson.dumps(sequence)
+        pieces.append(Piece(self._chunk(b"{}", reason), finish_reason=finish))
         usage = usage_of(self._usage)
         if usage is not None:
             chunk = None
@@ -265,3 +325,5 @@ class AnthropicDecoder:
         for name in _COUNTS:
             if raw is not None and type(raw.get(name)) is int:
                 self._usage[name] = raw[name]
+        if raw is not None and isinstance(raw.get(_DETAILS), dict):
+            self._usage[_DETAILS] = raw[_DETAILS]

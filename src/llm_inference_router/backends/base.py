@@ -44,6 +44,7 @@ class Rendering(Struct, frozen=True):
     prompt_tokens: int = 0  # our estimate, where the upstream reports none
     choices: int = 1  # how many the client asked for: a stream has finished when they all have
     provider: str = ""  # who answers, as far as what it signs goes: the host of its endpoint
+    custom_tools: frozenset[str] = frozenset()  # tools of the request that are called with free text
 
 
 class Answer(Struct, frozen=True):

@@ -44,6 +44,11 @@ def load(data: bytes) -> Any:
     return doc
 
 
+def dump(doc: Any) -> str:
+    """JSON text of what `load` has read."""
+    return orjson.dumps(doc).decode()
+
+
 def finish_word(reason: Any) -> str | None:
     """One of OpenAI's finish reasons for any server's; None while there is none."""
     if not isinstance(reason, str) or not reason:
@@ -172,6 +177,9 @@ def generated(item: dict[str, Any]) -> tuple[int, str]:
     for call in item.get("tool_calls") or ():
         function = call.get("function") or {}
         size += len(function.get("name") or "") + len(function.get("arguments") or "")
+        custom = call.get("custom")
+        if isinstance(custom, dict):
+            size += len(custom.get("name") or "") + len(custom.get("input") or "")
     return size, text
 
 

@@ -16,11 +16,14 @@ from llm_inference_router.types import ChatRequest, DialectName, Piece, Usage
 
 def usage_object(usage: Usage) -> dict[str, Any]:
     """Usage as OpenAI's `usage` field."""
+    prompt = {"cached_tokens": usage.cached_tokens}
+    if usage.cache_write_tokens:
+        prompt["cache_write_tokens"] = usage.cache_write_tokens
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "prompt_tokens_details": prompt,
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from llm_inference_router.backends.anthropic_tools import custom_names
 from llm_inference_router.backends.base import Answer, Backend, Rendering
 from llm_inference_router.backends.registry import relay
 from llm_inference_router.dialects.assemble import Assembly, added, estimate
@@ -167,6 +168,7 @@ class Trial:
             prompt_tokens=head.prompt_tokens,
             choices=self._request.choices,
             provider=_provider(self.tried.endpoint.url),
+            custom_tools=custom_names(self._request.body) if self._request.tools else frozenset(),
         )
 
     def _assembly(self, keep_text: bool, relayed: bool) -> Assembly:
