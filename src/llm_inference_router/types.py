@@ -56,6 +56,7 @@ FaultKind: TypeAlias = Literal[
     "timeout.total",
 ]
 
+ARGUMENTS_CODE = "invalid_tool_arguments"  # of a fault: the model called a tool with what is no JSON object
 TIERS: tuple[Tier, ...] = ("small", "medium", "large")
 
 

@@ -13,7 +13,8 @@ from tests.serving.router import Router
 from tests.serving.upstream import STREAM_HEAD, Request, Upstream, completion, delta, event, whole
 from tests.traces.read import Trace, trace, traces
 
-WHOLE = traces(CHAT, stream=False, ok=True)
+# One of them is no answer: random weights called a tool with what no client could read (tests/traps/test_vllm.py).
+WHOLE = tuple(one for one in traces(CHAT, stream=False, ok=True) if one.id != "vllm-random/24-tools_named")
 STREAMS = traces(CHAT, stream=True, ok=True)
 TOOL_CALLS = ["vllm/20-tools_auto", "vllm/22-tools_required", "vllm/24-tools_named", "aimock/20-tools_auto"]
 TOOL_STREAMS = ["vllm/21-tools_auto_stream", "vllm/23-tools_required_stream", "aimock/21-tools_auto_stream"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from llm_inference_router.backends.base import Rendering
-from llm_inference_router.types import Usage
+from llm_inference_router.types import ARGUMENTS_CODE, Fault, Usage
 
 FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 # Finish reasons that say the answer was not finished at all.
@@ -28,6 +28,8 @@ _FINISH_WORDS: Final = {
 }
 _TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 _MAX_DEPTH: Final = 250
+# The model's mistake, and not its endpoint's: another try may do better.
+BROKEN_CALL: Final = Fault("malformed", "the arguments of a tool call are no JSON object", code=ARGUMENTS_CODE)
 _TEXTS: Final = ("content", "refusal", "reasoning", "reasoning_content")
 
 
@@ -102,6 +104,27 @@ def message(raw: Any) -> dict[str, Any]:
     return item
 
 
+def is_object(arguments: str) -> bool:
+    """Whether the arguments of a call are a JSON object, as every client takes for granted."""
+    try:
+        return isinstance(load(arguments.encode()), dict)
+    except ValueError:
+        return False
+
+
+def broken_calls(item: dict[str, Any]) -> bool:
+    """Whether a call of a message has arguments that no client could read. Those of a call without any become `{}`."""
+    for call in item.get("tool_calls") or ():
+        function = call.get("function")
+        if not isinstance(function, dict):
+            continue
+        if not function["arguments"].strip():
+            function["arguments"] = "{}"
+        elif not is_object(function["arguments"]):
+            return True
+    return False
+
+
 def delta(raw: Any) -> dict[str, Any]:
     """The delta of a chunk."""
     item = _texts(raw)
@@ -114,6 +137,9 @@ def delta(raw: Any) -> dict[str, Any]:
             call["index"] = number
         if call.get("id") is not None and not isinstance(call["id"], str):
             call["id"] = str(call["id"])
+        if call.get("type") == "custom" and isinstance(call.get("custom"), dict):
+            calls.append(call)
+            continue
         if call.get("type") not in (None, "function"):
             call["type"] = "function"
         function = call.get("function")
@@ -189,6 +215,8 @@ def _texts(raw: Any) -> dict[str, Any]:
         value = item.get(name)
         if value is not None and not isinstance(value, str):
             item[name] = _joined(value) if isinstance(value, list) else None
+    if item.get("reasoning") and not item.get("reasoning_content"):
+        item["reasoning_content"] = item["reasoning"]  # clients read this name; vLLM and others say `reasoning`
     if item.get("annotations") is not None and not isinstance(item["annotations"], list):
         del item["annotations"]
     function = item.get("function_call")

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from llm_inference_router.backends import faults, normalise
+from llm_inference_router.backends import extras, faults, normalise
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.backends.quirks import Quirks
@@ -24,7 +24,7 @@ class OpenAI:
     def encode(self, request: ChatRequest, model: Model) -> Encoded:
         body = dict(request.body)
         body["model"] = model.upstream_model
-        warnings = self.quirks.rewrite(body)
+        warnings = [*extras.strip(body, strict=self.quirks.strict_messages), *self.quirks.rewrite(body)]
         if request.prefilled and self.quirks.continues:
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         if request.stream:
@@ -65,7 +65,7 @@ class OpenAI:
         return (("authorization", f"Bearer {api_key}"),)
 
 
-def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer:
+def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer | Fault:
     normalise.head(doc, rendering, "chat.completion")
     choices = [normalise.choice(item, index) for index, item in enumerate(raw)]
     size = 0
@@ -73,6 +73,8 @@ def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer:
         item["message"] = normalise.message(item.get("message"))
         if item["finish_reason"] is None:
             item["finish_reason"] = "tool_calls" if item["message"].get("tool_calls") else "stop"
+        if item["finish_reason"] != "length" and normalise.broken_calls(item["message"]):
+            return normalise.BROKEN_CALL
         size += normalise.generated(item["message"])[0]
     doc["choices"] = choices
     return Answer(

@@ -22,6 +22,7 @@ class Quirks(Struct, frozen=True):
     format_or_tools: bool = False  # refuses response_format beside tools
     one_choice: bool = False  # ignores n
     no_json_schema: bool = False  # knows json_object alone
+    strict_messages: bool = False  # refuses messages with fields that it does not know
     continues: bool = False  # has to be told that the last message is the beginning of the answer
 
     def rewrite(self, body: dict[str, Any]) -> list[str]:
@@ -71,9 +72,11 @@ def _format(quirks: Quirks, body: dict[str, Any]) -> str | None:
     if quirks.no_json_schema and kind == "json_schema":
         body["response_format"] = {"type": "json_object", "schema": wanted["json_schema"].get("schema", {})}
         return warning("rewritten", "response_format")
-    if quirks.format_or_tools and body.get("tools"):
-        del body["response_format"]
-        return None if kind == "text" else warning("dropped", "response_format")
+    if quirks.format_or_tools:
+        if body.get("tools"):
+            del body["response_format"]
+            return None if kind == "text" else warning("dropped", "response_format")
+        body.pop("tools", None)  # an empty list is refused as well
     if not quirks.grammar_formats:
         return None
     if kind == "text":
@@ -99,7 +102,7 @@ _STEPS: Final[tuple[Callable[[Quirks, dict[str, Any]], str | None], ...]] = (
 TABLE: Final[dict[str, Quirks]] = {
     quirks.name: quirks
     for quirks in (
-        Quirks("openai"),
+        Quirks("openai", strict_messages=True),
         Quirks("openai_compatible"),
         Quirks("vllm", developer_role=False, continues=True),
         Quirks("ollama", developer_role=False, only_max_tokens=True, one_choice=True),
