@@ -61,6 +61,8 @@ def test_other_fields_of_a_chunk_pass_through(exchange: Trace) -> None:
         upstream[-2] = upstream[-2] | {"usage": None}
     for theirs in upstream:
         for choice in theirs["choices"]:
+            if choice.get("logprobs"):
+                choice["logprobs"].setdefault("refusal", None)
             if choice["delta"].get("reasoning"):
                 choice["delta"]["reasoning_content"] = choice["delta"]["reasoning"]
     for mine, theirs in zip(ours[1:], upstream[1:], strict=True):

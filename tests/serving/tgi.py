@@ -40,8 +40,7 @@ def refused(body: Mapping[str, Any]) -> bytes | None:
             424,
         )
     if "max_tokens" in body and "max_completion_tokens" in body:
-        message = b"Failed to deserialize the JSON body into the target type: duplicate field `max_tokens`"
-        return b"HTTP/1.1 422 X\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%b" % (len(message), message)
+        return _unread("duplicate field `max_tokens`")
     top_p = body.get("top_p")
     if top_p is not None and not 0 < top_p < 1:
         message = "Input validation error: `top_p` must be > 0.0 and < 1.0"
@@ -51,9 +50,14 @@ def refused(body: Mapping[str, Any]) -> bytes | None:
         return whole({"error": message, "error_type": "tool_error"}, 422)
     form = body.get("response_format")
     if form is not None and (form.get("type") not in ("json", "json_object", "regex") or "value" not in form):
-        message = b"Failed to deserialize the JSON body into the target type: response_format: missing field `value`"
-        return b"HTTP/1.1 422 X\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%b" % (len(message), message)
+        return _unread("response_format: missing field `value`")
     return None
+
+
+def _unread(why: str) -> bytes:
+    """What axum says of a body that does not fit the request's type."""
+    message = f"Failed to deserialize the JSON body into the target type: {why}".encode()
+    return b"HTTP/1.1 422 X\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%b" % (len(message), message)
 
 
 def tgi(

@@ -30,6 +30,7 @@ _TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast
 _MAX_DEPTH: Final = 250
 # The model's mistake, and not its endpoint's: another try may do better.
 BROKEN_CALL: Final = Fault("malformed", "the arguments of a tool call are no JSON object", code=ARGUMENTS_CODE)
+_NEVER_NULL: Final = ("annotations", "function_call")  # of a message; OpenAI leaves them out
 _TEXTS: Final = ("content", "refusal", "reasoning", "reasoning_content")
 
 
@@ -88,6 +89,9 @@ def choice(raw: Any, index: int) -> dict[str, Any]:
     item["finish_reason"] = finish_word(item.get("finish_reason"))
     if "logprobs" in item and not _is_logprobs(item["logprobs"]):
         item["logprobs"] = None
+    if item.get("logprobs"):
+        for name in ("content", "refusal"):
+            item["logprobs"].setdefault(name, None)
     return item
 
 
@@ -96,6 +100,10 @@ def message(raw: Any) -> dict[str, Any]:
     item = _texts(raw)
     item["role"] = "assistant"
     item.setdefault("content", None)
+    item.setdefault("refusal", None)
+    for name in _NEVER_NULL:
+        if name in item and item[name] is None:
+            del item[name]
     calls = [call for number, one in enumerate(_list(item, "tool_calls")) if (call := _tool_call(one, number))]
     if calls:
         item["tool_calls"] = calls

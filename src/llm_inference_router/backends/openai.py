@@ -70,6 +70,7 @@ def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer 
     choices = [normalise.choice(item, index) for index, item in enumerate(raw)]
     size = 0
     for item in choices:
+        item.setdefault("logprobs", None)
         item["message"] = normalise.message(item.get("message"))
         if item["finish_reason"] is None:
             item["finish_reason"] = "tool_calls" if item["message"].get("tool_calls") else "stop"

@@ -59,14 +59,16 @@ class _Token(_Fast):
 
 
 class _Logprobs(_Fast):
-    content: list[_Token] | None = None
-    refusal: list[_Token] | None = None
+    content: list[_Token] | None
+    refusal: list[_Token] | None
 
 
 class _Choice(_Fast):
     index: int
     delta: _Delta
-    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None = None
+    finish_reason: (
+        Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | msgspec.UnsetType | None
+    ) = msgspec.UNSET
     logprobs: _Logprobs | None = None
 
 
@@ -152,10 +154,10 @@ class OpenAIDecoder:
         delta = choice.delta
         index = choice.index
         calls = delta.tool_calls
-        if index not in self._roles or (calls and (choice.finish_reason or self._repeats(index, calls))):
+        finish = choice.finish_reason
+        if finish is msgspec.UNSET or index not in self._roles or (calls and (finish or self._repeats(index, calls))):
             self._long_way(data, pieces)
             return
-        finish = choice.finish_reason
         if finish is not None and index in self._tools and not self._sound(index, finish, pieces):
             return
         if delta.reasoning and delta.reasoning_content is None:
