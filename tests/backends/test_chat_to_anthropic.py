@@ -699,6 +699,42 @@ def test_no_json_breaks_the_reading_of_messages_and_events(doc: Any) -> None:
                 ChatCompletionChunk.model_validate_json(piece.chunk, strict=True)
 
 
+_EVERYTHING: list[dict[str, Any]] = [
+    {"type": "message_start", "message": {"id": "msg_1", "usage": {"input_tokens": 5, "output_tokens": 1}}},
+    started(0, type="thinking", thinking=""),
+    said(0, type="thinking_delta", thinking="hm, ü"),
+    stopped(0),
+    started(1, type="text", text=""),
+    said(1, type="text_delta", text="See"),
+    said(1, type="citations_delta", citation=WEB),
+    stopped(1),
+    started(2, type="tool_use", id="t", name="f", input={}),
+    said(2, type="input_json_delta", partial_json='{"a"'),
+    said(2, type="input_json_delta", partial_json=": 1}"),
+    stopped(2),
+    started(3, type="tool_use", id="c", name="sql", input={}),
+    said(3, type="input_json_delta", partial_json='{"input": "SELECT 1"}'),
+    stopped(3),
+    finished("tool_use") | {"usage": {"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}}},
+    {"type": "message_stop"},
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_stream_of_everything_is_the_same_wherever_it_is_split(data: st.DataObject) -> None:
+    given_ = Rendering(wire.MODEL_NAME, "chatcmpl-ours", 1, include_usage=True, custom_tools=frozenset({"sql"}))
+    body = b"".join(b"data: " + json.dumps(doc, ensure_ascii=False).encode() + b"\n\n" for doc in _EVERYTHING)
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(body) - 1), max_size=12)))
+    runs = []
+    for parts in ([body], [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]):
+        decoder = anthropic.decoder(given_)
+        runs.append([piece for part in parts for piece in decoder.feed(part)] + decoder.close())
+    assert runs[0] == runs[1]
+    assert [piece.usage.reasoning_tokens for piece in runs[0] if piece.usage] == [4]
+    assert sum(piece.chunk is not None and b'"custom"' in piece.chunk for piece in runs[0]) == 2
+
+
 # --- there and back ---------------------------------------------------------------------------------------------------
 
 _JSON = st.recursive(

@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 import orjson
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 _NAME = "urn:openai"
@@ -16,7 +16,7 @@ _FILE = Path(__file__).parent / "chat.json"
 @cache
 def _judge(schema: str) -> jsonschema.Draft202012Validator:
     document = orjson.loads(_FILE.read_bytes())
-    registry: Registry[Any] = Registry().with_resource(_NAME, Resource(document, DRAFT202012))
+    registry: Registry[Any] = Registry().with_resource(_NAME, DRAFT202012.create_resource(document))
     return jsonschema.Draft202012Validator({"$ref": f"{_NAME}#/components/schemas/{schema}"}, registry=registry)
 
 
