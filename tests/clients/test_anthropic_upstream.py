@@ -78,7 +78,7 @@ def matches(got: list[dict[str, Any]], exchange: Trace) -> None:
     texts, calls, stop = given(exchange)
     words = said(got)
     assert words.get((0, "content"), "") == texts["text"]
-    assert words.get((0, "reasoning_content"), "") == texts["thinking"]
+    assert words.get((0, "reasoning"), "") == texts["thinking"]
     named = [(words[0, f"tool {i} name"], orjson.loads(words[0, f"tool {i} arguments"])) for i in range(len(calls))]
     assert named == calls
     assert finishes(got) == {0: FINISH[stop]}
