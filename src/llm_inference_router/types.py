@@ -23,6 +23,8 @@ from llm_inference_router.vocabulary import (
     Tier,
 )
 
+ARGUMENTS_CODE = "invalid_tool_arguments"  # of a fault: the model called a tool with what is no JSON object
+
 # --- what a client asks -------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from llm_inference_router.engine.endpoints import Endpoints
 from llm_inference_router.resilience.breaker import Breaker
 from llm_inference_router.resilience.plan import Give, Plan, Try, Wait
 from llm_inference_router.resilience.retry import RetryBudget
-from llm_inference_router.types import Endpoint, Fault, Message, Model, Price
+from llm_inference_router.types import ARGUMENTS_CODE, Endpoint, Fault, Message, Model, Price
 
 ILL = Fault("status", "x", status=500)
 
@@ -154,3 +154,22 @@ def test_what_is_known_of_an_endpoint_survives_a_new_configuration_and_that_of_a
     assert after.running() == {"kept": 1, "gone": 0}
     before.ended(kept.endpoints[0], running, None, 2.0)
     assert after.running() == {"kept": 0, "gone": 0}
+
+
+@pytest.mark.parametrize(
+    ("fault", "opens"),
+    [
+        (ILL, True),
+        (Fault("malformed", "x"), True),
+        (Fault("malformed", "x", code=ARGUMENTS_CODE), False),
+        (Fault("status", "a field that it does not know", status=422), False),
+        (Fault("status", "a validation error that it calls 500", status=400), False),
+        (Fault("status", "too long", status=400, code="context_length_exceeded"), False),
+    ],
+)
+def test_the_mistake_of_a_client_or_of_a_model_is_no_failure_of_the_endpoint(fault: Fault, opens: bool) -> None:
+    one = model(1)
+    endpoints = Endpoints((one,), breakers(one))
+    for _ in range(20):
+        endpoints.ended(one.endpoints[0], endpoints.began(one.endpoints[0]), fault, 1.0)
+    assert (one.name in endpoints.resting(1.0)) is opens

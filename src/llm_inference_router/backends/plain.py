@@ -53,9 +53,10 @@ class _Whole(_Fast):
     system_fingerprint: str | None = None
 
 
-def plain(doc: dict[str, Any]) -> tuple[int, str] | None:
-    """The characters generated and the first finish reason of an answer that needs no more than names; None for one
-    that needs a closer look."""
+def plain(doc: dict[str, Any]) -> tuple[int, str, str] | None:
+    """The characters generated, and the first choice's finish reason and text, of an answer that needs no more than
+    names; None for one that needs a closer look.
+    """
     try:
         whole = msgspec.convert(doc, _Whole)
     except msgspec.ValidationError:
@@ -63,8 +64,9 @@ def plain(doc: dict[str, Any]) -> tuple[int, str] | None:
     size = 0
     for choice in whole.choices:
         message = choice.message
-        if message.tool_calls is not UNSET:
+        if message.tool_calls is not UNSET or (message.reasoning and not message.reasoning_content):
             return None
         size += len(message.content) + len(message.refusal or "")
         size += len(message.reasoning_content or message.reasoning or "")
-    return size, whole.choices[0].finish_reason
+    first = whole.choices[0]
+    return size, first.finish_reason, first.message.content

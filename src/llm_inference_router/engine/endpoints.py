@@ -4,11 +4,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from llm_inference_router.resilience.balance import pick, prefix_of
 from llm_inference_router.resilience.breaker import Breaker, State
-from llm_inference_router.types import Endpoint, Fault, Message, Model
+from llm_inference_router.types import ARGUMENTS_CODE, Endpoint, Fault, Message, Model
 
 _RATE_LIMIT_REST_S = 5.0  # where the upstream names no time
 _LONGEST_REST_S = 60.0
 _AUTH_REST_S = 60.0
+_MISTAKES = frozenset({400, 413, 422})
+_ANSWERED = frozenset({"context_length_exceeded", ARGUMENTS_CODE})
 _BLAMELESS = frozenset({"rate_limited", "auth", "cancelled", "hedged"})
 
 
@@ -84,8 +86,8 @@ class Endpoints:
             state.rests_until = now + _AUTH_REST_S
         if state.breaker is None:
             return
-        if fault is None or fault.final or fault.code == "context_length_exceeded":
-            state.breaker.succeeded(turn)  # it answered: a client's mistake is no failure of the endpoint
+        if fault is None or fault.final or fault.status in _MISTAKES or fault.code in _ANSWERED:
+            state.breaker.succeeded(turn)  # it answered: a client's or a model's mistake is no failure of the endpoint
         elif fault.kind in _BLAMELESS:
             state.breaker.abandoned(turn)
         else:

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from llm_inference_router.backends.anthropic_tools import custom_names
 from llm_inference_router.backends.base import Answer, Backend, Rendering, provider_at
 from llm_inference_router.backends.registry import relay
 from llm_inference_router.dialects.assemble import Assembly, added, estimate
@@ -183,6 +184,7 @@ class Trial:
             choices=self._request.choices,
             provider=provider_at(self.tried.endpoint.url),
             source=self._request.source,
+            custom_tools=custom_names(self._request.body) if self._request.tools else frozenset(),
         )
 
     def _assembly(self, keep_text: bool, relayed: bool) -> Assembly:
