@@ -85,8 +85,8 @@ class Seen:
         return self.blind + len(self.left)
 
 
-def request(model: str, stream: bool, key: str = "") -> bytes:
-    body = orjson.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hello"}]})
+def request(model: str, stream: bool, key: str = "", text: str = "Hello") -> bytes:
+    body = orjson.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]})
     head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += f"Idempotency-Key: {key}\r\n" if key else ""
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
