@@ -150,10 +150,12 @@ class Price(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """One address of a model. `id` is safe to show: it holds no credentials and no path."""
+    """One address of a model. `id` is safe to show: it holds no credentials and no path. `private`: its name may
+    resolve to an address of a private network although the model is in the cloud."""
 
     id: str
     url: str
+    private: bool = False
 
 
 class Timeouts(Struct, frozen=True):

@@ -45,7 +45,7 @@ def probes(config: Config, models: dict[str, Model]) -> Iterator[Probe]:
         for endpoint in model.endpoints:
             parts = urlsplit(endpoint.url)
             path = health.path or parts.path.rstrip("/") + "/models"
-            origin = Endpoint(endpoint.id, f"{parts.scheme}://{parts.netloc}")
+            origin = Endpoint(endpoint.id, f"{parts.scheme}://{parts.netloc}", endpoint.private)
             yield Probe(model, origin, path, float(health.every))
 
 
