@@ -161,8 +161,7 @@ async def until_free(keys: Idempotency) -> Claim:
     while True:
         try:
             claim = await keys.claim("one", KEY, b"d")
-        except IdempotencyConflict as conflict:
-            assert conflict.code == "idempotency_in_progress"
+        except IdempotencyConflict:
             await asyncio.sleep(0.01)
         else:
             assert isinstance(claim, Claim)
@@ -208,7 +207,7 @@ async def _leave_during_the_claim(folder: Path, backend: Upstream) -> None:
         assert await task == [], "nobody is there to be told"
         assert not leaving
         release()
-        while (answer := await ask(app, leaving))[0]["status"] == 409:
+        while (answer := await ask(app, leaving))[0]["status"] == 409:  # noqa: ASYNC110 - it ends in the background
             await asyncio.sleep(0.01)
         assert answer[0]["status"] == 200
         assert len(backend.requests) == 1

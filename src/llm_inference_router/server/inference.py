@@ -14,11 +14,12 @@ from llm_inference_router.engine.deadline import ClientStalled
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.pipeline import CLIENT_LEFT, CLIENT_LEFT_STATUS, Pipeline
 from llm_inference_router.engine.runtime import Runtime
-from llm_inference_router.errors import Busy, Draining, Internal, RouterError
+from llm_inference_router.errors import Draining, Internal, RouterError
 from llm_inference_router.server.auth import Grant, Keys
-from llm_inference_router.server.body import LONGEST_VALUE, Receive, caller, forwarded, read_body, wishes
+from llm_inference_router.server.body import LONGEST_VALUE, Arriving, Receive, caller, forwarded, read_body, wishes
 from llm_inference_router.server.earlier import joined
 from llm_inference_router.server.idempotency import HEADER, Held, Idempotency, KeyedReply, digest, replay
+from llm_inference_router.server.refusal import busy
 from llm_inference_router.server.reply import EXTENSION, Offer, Reply, Send
 from llm_inference_router.store.idempotency import Answer
 
@@ -26,12 +27,13 @@ Leaving: TypeAlias = set[Callable[[], None]]
 
 
 class Running:
-    """How many requests run."""
+    """How many requests run, and how much there is of bodies that are still coming."""
 
-    __slots__ = ("count",)
+    __slots__ = ("arriving", "count")
 
     def __init__(self) -> None:
         self.count = 0
+        self.arriving = Arriving()
 
 
 class Inference:
@@ -57,13 +59,15 @@ class Inference:
         else:
             reply = Reply(send, self._runtime, offer, self._dialect)
             exchange = _Exchange(self._dialect, self._runtime, reply, headers)
-        self._running.count += 1
         self._mine.count += 1
+        begun = 0
         try:
-            if self._running.count > self._runtime.config.server.max_requests:
-                spread = 2.0 * self._runtime.random.random()  # or all that are turned away would come back at once
-                raise Busy("too many requests are running (server.max_requests)", retry_after_s=1.0 + spread)
-            await exchange.run(self._keys, receive, offer.get("leaving"))
+            self._has_room()  # what cannot be taken is not read first
+            body, grant = await exchange.read(self._keys, receive, self._running.arriving)
+            self._has_room()
+            begun = 1
+            self._running.count += 1
+            await exchange.run(body, grant, receive, offer.get("leaving"))
         except RouterError as error:
             await exchange.fail(error)
         except ClientStalled:
@@ -75,8 +79,12 @@ class Inference:
             self._runtime.observer.crashed(error)
             await exchange.fail(Internal("something went wrong in the router; the request can be sent again"))
         finally:
-            self._running.count -= 1
+            self._running.count -= begun
             self._mine.count -= 1
+
+    def _has_room(self) -> None:
+        if self._running.count >= self._runtime.config.server.max_requests:
+            raise busy("too many requests are running (server.max_requests)")
 
 
 class _Exchange:
@@ -90,13 +98,15 @@ class _Exchange:
         self._held: Held | None = None
         self._left = False
 
-    async def run(self, keys: Keys, receive: Receive, leaving: Leaving | None) -> None:
+    async def read(self, keys: Keys, receive: Receive, arriving: Arriving) -> tuple[bytes, Grant]:
+        grant = keys.grant(self._headers, "inference")
+        return await read_body(receive, self._headers, self._runtime.config.server.max_body, arriving), grant
+
+    async def run(self, body: bytes, grant: Grant, receive: Receive, leaving: Leaving | None) -> None:
         """Answers in this task, which is cancelled when the client leaves; returns quietly then.
 
         Our own server calls what is in `leaving`; of another one a second task has to ask.
         """
-        grant = keys.grant(self._headers, "inference")
-        body = await read_body(receive, self._headers, self._runtime.config.server.max_body)
         task = asyncio.current_task()
         assert task is not None
         leave = partial(self._leave, task)
