@@ -58,8 +58,8 @@ class Assembly:
     """
 
     __slots__ = (
-        "_frame", "_held", "_held_bytes", "_keep_text", "_prompt", "_prompt_tokens", "_spent", "_texts", "begun", "called",
-        "done", "failure", "finish_reason", "malformed", "text_chars", "usage", "writer",
+        "_frame", "_held", "_held_bytes", "_keep_text", "_prompt", "_prompt_tokens", "_spent", "_texts", "begun",
+        "called", "done", "failure", "finish_reason", "malformed", "text_chars", "usage", "writer",
     )  # fmt: skip
 
     def __init__(
