@@ -314,6 +314,7 @@ class Piece(Struct, frozen=True, gc=False):
     done: bool = False
     event: bytes = b""
     called: bool = False  # it is part of a tool call; said of events that are no chat chunks
+    prompt: Usage | None = None  # what the input came to, where that is told at the beginning
 
 
 class Attempt(Struct, frozen=True):

@@ -207,7 +207,8 @@ class AnthropicDecoder:
             if event.message.id:
                 self._head = self._make_head(event.message.id)
             self._count(event.message.usage)
-        pieces.append(Piece(self._chunk(b'{"role":"assistant","content":""}')))
+        role = self._chunk(b'{"role":"assistant","content":""}')
+        pieces.append(Piece(role, prompt=usage_of(self._usage)))
 
     def _block(self, event: _Event, pieces: list[Piece]) -> None:
         block = event.content_block

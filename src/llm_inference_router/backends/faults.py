@@ -79,6 +79,8 @@ _SECRETS: Final = (
     (re.compile(r"(?<![\w/])/(?:[\w.@-]+/)+[\w.@-]+"), "[path]"),
 )  # fmt: skip
 
+_WORD: Final = re.compile(r"[a-z]+(?:_[a-z]+)*")  # as codes are: `api_connection_error` is no key
+
 
 class Words(Struct, frozen=True):
     """What an error answer says of itself; `message` is scrubbed."""
@@ -219,11 +221,17 @@ def _detail(detail: Any) -> Words:
             path = ".".join(str(part) for part in where if part != "body") if isinstance(where, list) else ""
             place = place or path
             texts.append(f"{path}: {item['msg']}" if path else item["msg"])
-    return Words(message=scrub("; ".join(texts)), param=place or None)
+    return Words(message=scrub("; ".join(texts)), param=_text(place) or None)
 
 
 def _text(value: Any) -> str:
-    return value[:100] if isinstance(value, str) and value.isprintable() else ""
+    """A word such as a code, at most 100 characters. Nothing where it says what a client must not see: half a secret
+    is one, so it is looked at before it is cut."""
+    if not isinstance(value, str) or not value.isprintable() or len(value) > MESSAGE_LIMIT:
+        return ""
+    if _WORD.fullmatch(value):
+        return value[:100]
+    return value[:100] if scrub(value) == " ".join(value.split()) else ""
 
 
 def _seconds(value: str | None) -> float | None:
