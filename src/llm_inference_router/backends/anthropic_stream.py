@@ -197,6 +197,8 @@ class AnthropicDecoder:
             self._stop(event, pieces)
         elif kind == "message_stop":
             self._end(pieces)
+        elif kind == "ping":
+            pieces.append(Piece())  # a sign of life, from the model's own server
         elif kind == "error":
             self._done = True
             pieces.append(Piece(fault=faults.in_stream(data), done=True))

@@ -134,7 +134,14 @@ class Dispatch:
             if fault is not None and fault is not _CANCELLED and fault is not LOST:
                 runtime.forget_snapshot()
             attempt = self._trace.tried(
-                model, endpoint, fault, trial.usage(fault), began=began, ended=ended, at=runtime.clock.now_ms()
+                model,
+                endpoint,
+                fault,
+                trial.usage(fault),
+                began=began,
+                ended=ended,
+                at=runtime.clock.now_ms(),
+                skipped=trial.assembly.malformed if trial.assembly else 0,
             )
             if fault is None and attempt.usage is not None and self._part is None:
                 self._learn(trial, attempt, attempt.usage)

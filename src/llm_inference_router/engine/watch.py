@@ -88,7 +88,9 @@ async def _keep_flushing(observer: Observer) -> None:
 async def _keep_pruning(runtime: Runtime, store: SqliteStore) -> None:
     retain_ms = int(runtime.config.store.retain * 1000)
     while True:
-        await asyncio.sleep(_PRUNE_S)
+        # A reload begins this anew, but inherits the time: frequent ones would put it off for ever otherwise.
+        await asyncio.sleep(max(0.0, runtime.prune_at - runtime.clock.monotonic()))
+        runtime.prune_at = runtime.clock.monotonic() + _PRUNE_S
         try:
             await store.prune(runtime.clock.now_ms() - retain_ms)
             await store.perform(partial(forget, before=runtime.clock.now_ms() - _KEYS_MS))
