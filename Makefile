@@ -2,7 +2,7 @@
 # make test    every test a fresh machine can run in ten minutes
 # make check   formatting, lint, types, generated documents
 # make bench   cost of the router beside nginx and LiteLLM, on this machine     (installs its peers; see benchmarks/README.md)
-# make test-real  the same contracts against real servers (downloads several GB)
+# make test-real  real servers and real clients, with the router between them (downloads several GB; ARGS="-k llama-cpp": much less)
 # make train DATA=folder        the shipped predictor anew, from the data files that its card names
 # make train-check DATA=folder  whether that gives the shipped file byte for byte; replaces nothing
 # make soak    load, faults, reloads, kill -9 and clients that leave, for half an hour   (ARGS="--minutes 5 --kills 20")
@@ -49,7 +49,7 @@ fuzz: $(VENV)/dev.stamp
 	LAWS=fuzz $(BIN)/python -m pytest -n 2 -m "not real" $(or $(ARGS),tests/dialects tests/backends tests/resilience tests/routing)
 
 test-real: $(VENV)/dev.stamp
-	scripts/real-servers.sh $(BIN)/python -m pytest -m real $(ARGS)
+	$(BIN)/python -m pytest -m real $(or $(ARGS),tests/real)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -100,10 +100,10 @@ def test_a_recorded_message_becomes_a_chat_answer(client: OpenAI, backend: Upstr
     assert answer.model == "claude"
     matches([answer.model_dump()], exchange)
     usage = orjson.loads(exchange.body)["usage"]
-    if usage["input_tokens"] == 0:  # a mock that counts nothing: no usage is better than a wrong one
-        assert answer.usage is None
-        return
     assert answer.usage is not None
+    if usage["input_tokens"] == 0:  # a mock that counts nothing: the router estimates
+        assert answer.usage.prompt_tokens > 0
+        return
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (
         usage["input_tokens"],
         usage["output_tokens"],

@@ -1,27 +1,52 @@
-"""Real servers, which `make test-real` starts; a test that needs one fails without it."""
+"""Real servers and clients; a server starts when the first test asks for it, and ends before the next one starts."""
 
-import os
-from collections.abc import Iterator
-from urllib.parse import urlsplit
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+from tests.real.servers import SERVERS, Server, running, tail
+from tests.serving.router import Router
 
 _FIGURES: list[str] = []
 
 
+@dataclass(frozen=True)
+class Backend:
+    """A server that runs. `url` ends where the router's `endpoints` want it to."""
+
+    server: Server
+    url: str
+    origin: str
+
+
 @pytest.fixture(scope="session")
-def vllm_url() -> str:
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """The server that the test is parametrised with (indirectly), by name. One runs at a time: pytest keeps the tests
+    of one parameter together.
+    """
+    server = SERVERS[request.param]
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    terminal = request.config.pluginmanager.getplugin("terminalreporter")
+
+    def say(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            terminal.write_line(f"real servers: {text}")
+
+    with running(server, say) as origin:
+        yield Backend(server, origin + server.base, origin)
+
+
+@pytest.fixture(scope="session")
+def vllm_url(backend: Backend) -> str:
     """vLLM's address up to /v1, with tests/tiny-chat as `tiny` and a window of 1,024 tokens."""
-    url = os.environ.get("LLM_ROUTER_VLLM_URL")
-    if not url:
-        pytest.fail("LLM_ROUTER_VLLM_URL is not set: run `make test-real`, or scripts/real-servers.sh with a command")
-    return url
+    return backend.url
 
 
 @pytest.fixture(scope="session")
-def vllm_metrics(vllm_url: str) -> str:
-    parts = urlsplit(vllm_url)
-    return f"{parts.scheme}://{parts.netloc}/metrics"
+def vllm_metrics(backend: Backend) -> str:
+    return f"{backend.origin}/metrics"
 
 
 @pytest.fixture
@@ -30,6 +55,26 @@ def figures() -> Iterator[list[str]]:
     lines: list[str] = []
     yield lines
     _FIGURES.extend(lines)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows the end of what the server and the router wrote."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            name, path = _log_of(value)
+            if path is not None:
+                report.sections.append((f"log of {name}", tail(path)))
+    return report
+
+
+def _log_of(value: object) -> tuple[str, Path | None]:
+    if isinstance(value, Backend):
+        return value.server.name, value.server.log
+    if isinstance(value, Router):
+        return "the router", value.folder / "log"
+    return "", None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

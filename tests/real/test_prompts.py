@@ -23,7 +23,7 @@ from tests.real.report import report
 from tests.real.vllm import TIERS, config, user
 from tests.serving.router import Router, serving
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.parametrize("backend", ["vllm"], indirect=True)]
 
 PROMPTS = 200
 AT_ONCE = 32

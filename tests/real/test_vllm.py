@@ -14,7 +14,7 @@ from tests.real.report import totals
 from tests.real.vllm import TIERS, WEATHER, config, generated, running, user
 from tests.serving.router import Router, serving
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.parametrize("backend", ["vllm"], indirect=True)]
 
 COUNT = user("Count to twelve.")
 

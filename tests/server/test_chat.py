@@ -119,6 +119,18 @@ def test_usage_that_the_upstream_does_not_report_is_estimated_and_marked(router:
     assert outcome["usage_source"] == "estimated"
 
 
+def test_a_whole_answer_has_usage_even_where_the_upstream_reports_none(router: Router, backend: Upstream) -> None:
+    """Clients read it unasked, and some (the llm command) fail without it."""
+    backend.behaviours["one"] = answers("four words are here", usage=False)
+    answer = router.chat()
+    [outcome] = rows(router, "SELECT * FROM outcomes WHERE decision_id = ?", answer.headers["x-router-decision-id"])
+    usage = answer.json()["usage"]
+    assert usage["completion_tokens"] == outcome["output_tokens"] > 0
+    assert usage["prompt_tokens"] == outcome["input_tokens"] > 0
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    assert outcome["usage_source"] == "estimated"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_explain_puts_the_decision_into_the_answer(router: Router, stream: bool) -> None:
     answer = router.chat(headers={"x-router-explain": "true"}, stream=stream)

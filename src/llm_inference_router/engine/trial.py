@@ -128,11 +128,10 @@ class Trial:
         """The whole answer, in the client's dialect."""
         answer, dialect = self.answer, self._request.dialect
         assert answer is not None
+        if answer.dialect == "chat" and answer.usage is None and (usage := self.usage(None)) is not None:
+            answer.body["usage"] = usage_object(usage)  # OpenAI always sends it, and clients read it unasked
         if answer.dialect == dialect:
             return answer.body
-        usage = self.usage(None)
-        if answer.usage is None and usage is not None:
-            answer.body["usage"] = usage_object(usage)
         return SPOKEN[dialect].whole(answer.body, self._request, self._head())
 
     def usage(self, fault: Fault | None) -> Usage | None:

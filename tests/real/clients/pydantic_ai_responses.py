@@ -1,0 +1,8 @@
+"""pydantic-ai on the Responses API."""
+
+from pydantic_ai.models.openai import OpenAIResponsesModel
+from pydantic_ai.providers.openai import OpenAIProvider
+
+from tests.real.clients import pydantic_ai, told
+
+pydantic_ai.tell(OpenAIResponsesModel(told.MODEL, provider=OpenAIProvider(base_url=told.V1, api_key=told.KEY)))
