@@ -56,6 +56,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/compatibility.py --check
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix-only .
@@ -63,6 +64,7 @@ format: $(VENV)/dev.stamp
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/compatibility.py
 
 bench: $(VENV)/dev.stamp
 	benchmarks/run.sh $(ARGS)

@@ -167,6 +167,11 @@ def _backends() -> str:
         none = "none (inside the router)" if backend == "simulated" else "none: `endpoints` is required"
         capabilities = ", ".join(f"`{name}`" for name in defaults.CAPABILITIES[backend])
         lines.append(f"| `{backend}` | {f'`{url}`' if url else none} | {capabilities or 'none: say what it can'} |")
+    lines += [
+        "",
+        "Of Claude models by the version in their name: `json_schema` from 4.5 on, `prefill` before 4.6. Another",
+        "server that speaks Anthropic's Messages is taken to have `prefill` and no `json_schema`.",
+    ]
     return "\n".join(lines) + "\n"
 
 

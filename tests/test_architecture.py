@@ -32,21 +32,10 @@ LAYERS = [
     {"vocabulary"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
-PURE = {
-    "dialects",
-    "learning",
-    "signals",
-    "resilience",
-    "backends",
-    "routing",
-    "money",
-    "types",
-    "vocabulary",
-    "errors",
+PURE = {"dialects", "learning", "signals", "resilience", "backends", "routing", "money", "types", "vocabulary"} | {
+    "errors"
 }
-IMPURE = {"dialects", "learning", "signals", "resilience", "backends", "routing", "money", "types", "errors"} | {
-    "vocabulary"
-}
+IMPURE = {"asyncio", "socket", "ssl", "http", "sqlite3", "os", "time", "random", "logging", "threading", "subprocess"}
 ASYNC = {"engine", "server", "store", "transport", "telemetry", "cli", "demo"}
 HEAVY = {"scipy", "sklearn", "lightgbm", "matplotlib", "openai", "anthropic", "rich", "jsonschema"}
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -23,6 +23,8 @@ from llm_inference_router.vocabulary import (
     Tier,
 )
 
+ARGUMENTS_CODE = "invalid_tool_arguments"  # of a fault: the model called a tool with what is no JSON object
+
 # --- what a client asks -------------------------------------------------------------------------------------------
 
 
@@ -148,10 +150,12 @@ class Price(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """One address of a model. `id` is safe to show: it holds no credentials and no path."""
+    """One address of a model. `id` is safe to show: it holds no credentials and no path. `private`: its name may
+    resolve to an address of a private network although the model is in the cloud."""
 
     id: str
     url: str
+    private: bool = False
 
 
 class Timeouts(Struct, frozen=True):
@@ -310,6 +314,7 @@ class Piece(Struct, frozen=True, gc=False):
     done: bool = False
     event: bytes = b""
     called: bool = False  # it is part of a tool call; said of events that are no chat chunks
+    prompt: Usage | None = None  # what the input came to, where that is told at the beginning
 
 
 class Attempt(Struct, frozen=True):

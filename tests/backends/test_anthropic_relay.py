@@ -343,3 +343,12 @@ def test_otherwise_thinking_stays_as_it_was_asked_for(turns: list[Any], thinking
     body, warnings = encoded(*turns, thinking=thinking, max_tokens=2000)
     assert body["thinking"] == thinking
     assert warnings == ()
+
+
+def test_a_cut_stream_is_billed_for_the_input_that_its_beginning_told() -> None:
+    begun = {"type": "message_start", "message": {"usage": {"input_tokens": 7, "output_tokens": 1}}}
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 40}}
+    assembly, _ = sent(wired(begun, block, delta))
+    billed = assembly.billed()
+    assert (billed.input_tokens, billed.output_tokens, billed.source) == (7, 10, "estimated")

@@ -235,7 +235,7 @@ def test_a_schema_becomes_an_instruction() -> None:
 
 def test_whatever_is_dropped_is_named() -> None:
     _, warnings = encoded(
-        n=2, seed=1, logprobs=True, presence_penalty=1, logit_bias={"1": 2}, reasoning_effort="low",
+        n=2, seed=1, logprobs=True, presence_penalty=1, logit_bias={"1": 2}, reasoning_effort="utmost",
         stop=["\n", "x"],
         **{"odd\r\nname": 1},
     )  # fmt: skip

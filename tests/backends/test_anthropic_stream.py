@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_inference_router.backends.anthropic import Anthropic
+from llm_inference_router.types import Usage
 from tests.backends import wire
 from tests.traces.read import Trace, trace, traces
 
@@ -136,3 +137,9 @@ def test_malformed_events_are_skipped() -> None:
     assembly, sent = wire.assembled(wire.pieces(anthropic, [data]))
     assert wire.joined(wire.sent_chunks(sent))["content"] == "a"
     assert assembly.malformed == 1
+
+
+def test_a_cut_stream_is_billed_for_the_input_that_its_beginning_told() -> None:
+    """5 tokens, 7 of the cache; what came out is estimated from its text."""
+    assembly, _ = wire.assembled(wire.pieces(anthropic, [stream(START, text_delta("x" * 40))]))
+    assert assembly.billed() == Usage(12, 10, cached_tokens=7, source="estimated")

@@ -166,3 +166,31 @@ def test_any_body_gives_a_fault(status: int, body: bytes) -> None:
     fault = read(status, body)
     assert fault.status == status or fault.code == "context_length_exceeded" or fault.status == 400
     assert fault.message
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-abcDEF123456",
+        "http://10.0.0.7:8000/v1",
+        "10.0.0.7:8000",
+        "gpu-7.intern.example:8000",
+        "/srv/models/one",
+    ],
+)
+@pytest.mark.parametrize("place", ["code", "type", "param"])
+def test_no_word_of_an_error_holds_what_its_message_may_not(place: str, secret: str) -> None:
+    for said in (secret, f"bad {secret}", "x" * 90 + f" {secret}"):
+        fault = read(400, {"error": {"message": "no", place: said}})
+        assert not getattr(fault, place)
+
+
+@pytest.mark.parametrize("secret", ["sk-proj-abcDEF123456", "http://10.0.0.7:8000/v1"])
+def test_nor_does_the_place_of_a_detail(secret: str) -> None:
+    assert read(422, {"detail": [{"loc": ["body", secret], "msg": "no"}]}).param is None
+
+
+@pytest.mark.parametrize("word", ["api_connection_error", "messages[0].content", "invalid_api_key", "404", "a.b-c d"])
+def test_words_that_tell_nothing_pass(word: str) -> None:
+    fault = read(400, {"error": {"message": "no", "code": word, "param": word, "type": word}})
+    assert (fault.code, fault.param, fault.type) == (word, word, word)

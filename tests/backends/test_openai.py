@@ -17,7 +17,8 @@ from tests.backends import wire
 from tests.traces.read import Trace, trace, traces
 
 CHAT = "/v1/chat/completions"
-WHOLE = traces(CHAT, stream=False, ok=True)
+# One answer forces a tool upon a model with random weights, and gets what is no call: tests/traps/test_vllm.py.
+WHOLE = tuple(one for one in traces(CHAT, stream=False, ok=True) if one.id != "vllm-random/24-tools_named")
 STREAMS = traces(CHAT, stream=True, ok=True)
 ERRORS = traces(CHAT, ok=False)
 openai = OpenAI(TABLE["openai_compatible"])
@@ -37,7 +38,7 @@ def test_the_traces_cover_every_server() -> None:
     servers = {"vllm", "vllm-random", "vllm-reasoning", "llama-cpp-python", "transformers-serve", "aimock"}
     assert {one.server for one in WHOLE} == servers
     assert {one.server for one in STREAMS} == servers - {"vllm-random"}
-    assert len(WHOLE) >= 60
+    assert len(WHOLE) >= 59
 
 
 # --- whole answers ------------------------------------------------------------------------------------------
@@ -61,10 +62,18 @@ def test_a_recorded_answer_is_valid_and_keeps_what_was_said(exchange: Trace) -> 
 
 
 @named(tuple(one for one in WHOLE if one.server.startswith("vllm")))
-def test_a_valid_answer_keeps_all_its_fields(exchange: Trace) -> None:
+def test_a_valid_answer_keeps_all_that_it_says(exchange: Trace) -> None:
     theirs = orjson.loads(exchange.body)
     theirs["model"] = wire.MODEL_NAME
     theirs["usage"] = {k: v for k, v in theirs["usage"].items() if v is not None}
+    for choice in theirs["choices"]:
+        for name in ("annotations", "function_call"):
+            if choice["message"].get(name, 0) is None:
+                del choice["message"][name]  # null where OpenAI would leave it out
+        if choice["logprobs"]:
+            choice["logprobs"].setdefault("refusal", None)
+        if choice["message"].get("reasoning"):
+            choice["message"]["reasoning_content"] = choice["message"]["reasoning"]  # added, for clients that read it
     assert whole(exchange.body).body == theirs
 
 
@@ -204,8 +213,10 @@ def test_a_recorded_error_is_classified(exchange: Trace) -> None:
     context = exchange.name in ("49-err_ctx", "50-err_ctx_stream") or "max_model_len" in fault.message
     if context:
         assert (fault.code, fault.final, fault.status) == ("context_length_exceeded", False, 400)
+    elif "pinned to" in fault.message:
+        assert (fault.status, fault.final) == (404, False)  # the wrong model at this address, and not a wrong request
     elif exchange.status in (400, 422):
-        assert fault.final
+        assert fault.final is ("Unexpected fields" not in fault.message)  # another server may know the field
         assert fault.status == exchange.status
     else:
         assert not fault.final

@@ -66,8 +66,10 @@ def said(answers: list[dict[str, Any]]) -> dict[tuple[int, str], str]:
         for choice in answer["choices"]:
             index = choice["index"]
             message = choice.get("message") or choice.get("delta") or {}
-            for kind in ("content", "refusal", "reasoning", "reasoning_content"):
+            for kind in ("content", "refusal"):
                 add(index, kind, message.get(kind))
+            # Said under either name; the router gives it under both where an upstream says `reasoning`.
+            add(index, "reasoning", message.get("reasoning_content") or message.get("reasoning"))
             for number, call in enumerate(message.get("tool_calls") or ()):
                 place = call.get("index", number)
                 add(index, f"tool {place} name", call["function"].get("name"))

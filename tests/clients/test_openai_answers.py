@@ -13,7 +13,8 @@ from tests.serving.router import Router
 from tests.serving.upstream import STREAM_HEAD, Request, Upstream, completion, delta, event, whole
 from tests.traces.read import Trace, trace, traces
 
-WHOLE = traces(CHAT, stream=False, ok=True)
+# One of them is no answer: random weights called a tool with what no client could read (tests/traps/test_vllm.py).
+WHOLE = tuple(one for one in traces(CHAT, stream=False, ok=True) if one.id != "vllm-random/24-tools_named")
 STREAMS = traces(CHAT, stream=True, ok=True)
 TOOL_CALLS = ["vllm/20-tools_auto", "vllm/22-tools_required", "vllm/24-tools_named", "aimock/20-tools_auto"]
 TOOL_STREAMS = ["vllm/21-tools_auto_stream", "vllm/23-tools_required_stream", "aimock/21-tools_auto_stream"]
@@ -39,6 +40,10 @@ def test_the_traces_hold_every_kind_of_answer() -> None:
     assert kinds >= {"content", "reasoning", "tool"}
 
 
+def _tokens(choice: dict[str, Any]) -> Any:
+    return (choice.get("logprobs") or {}).get("content")
+
+
 @each_whole
 def test_a_recorded_whole_answer_arrives_as_it_was_given(client: OpenAI, backend: Upstream, exchange: Trace) -> None:
     teach(backend, exchange)
@@ -53,7 +58,7 @@ def test_a_recorded_whole_answer_arrives_as_it_was_given(client: OpenAI, backend
     assert said([got]) == said([given])
     assert finishes([got]) == finishes([given])
     for mine, theirs in zip(got["choices"], given["choices"], strict=True):
-        assert mine.get("logprobs") == theirs.get("logprobs")
+        assert _tokens(mine) == _tokens(theirs)
     if given.get("usage"):
         assert got["usage"]["total_tokens"] == given["usage"]["total_tokens"]
     assert set(given) <= set(got)
@@ -75,7 +80,7 @@ def test_a_recorded_stream_arrives_as_it_was_given(client: OpenAI, backend: Upst
     assert said(got) == said(given)
     assert finishes(got) == finishes(given)
     logprobs = [
-        [c.get("logprobs") for answer in side for c in answer["choices"] if c.get("logprobs")] for side in (got, given)
+        [_tokens(c) for answer in side for c in answer["choices"] if c.get("logprobs")] for side in (got, given)
     ]
     assert logprobs[0] == logprobs[1]
     assert any(chunk.usage for chunk in chunks) is exchange.asked_usage

@@ -36,6 +36,7 @@ TYPED = {
 
 # Keys that the example leaves at their defaults.
 NOT_IN_EXAMPLE = {
+    ("EndpointConfig", "private"): "ours",
     ("Server", "max_requests"): "ours",
     ("Server", "max_connections"): "ours",
     ("When", "in"): "named in a comment",

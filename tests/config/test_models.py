@@ -95,6 +95,13 @@ def test_capabilities_that_are_not_given_are_the_backends_and_an_empty_list_is_n
         "logprobs",
     }
     assert "prefill" in _one(backend="anthropic", location="cloud").capabilities
+    for name, has, lacks in (
+        ("claude-opus-4-1", "prefill", "json_schema"),
+        ("claude-opus-5-5", "json_schema", "prefill"),
+    ):
+        found = _one(backend="anthropic", location="cloud", upstream_model=name).capabilities
+        assert has in found
+        assert lacks not in found
     assert "json_schema" in _one(backend="simulated").capabilities
     assert _one().capabilities == frozenset()
     assert _one(backend="openai", location="cloud", capabilities="[]").capabilities == frozenset()

@@ -8,7 +8,7 @@ from llm_inference_router.engine.endpoints import Endpoints
 from llm_inference_router.resilience.breaker import Breaker
 from llm_inference_router.resilience.plan import Give, Plan, Try, Wait
 from llm_inference_router.resilience.retry import RetryBudget
-from llm_inference_router.types import Endpoint, Fault, Message, Model, Price
+from llm_inference_router.types import ARGUMENTS_CODE, Endpoint, Fault, Message, Model, Price
 
 ILL = Fault("status", "x", status=500)
 
@@ -112,7 +112,7 @@ def test_an_upstream_that_asks_for_time_is_given_it() -> None:
     one = model(1)
     endpoints = Endpoints((one,), breakers(one))
     [only] = one.endpoints
-    for status, limited in ((503, False), (429, True)):
+    for status, limited in ((429, True), (503, False)):
         kind = "rate_limited" if limited else "status"
         fault = Fault(kind, "x", status=status, retry_after_s=2.0)  # type: ignore[arg-type]
         endpoints.ended(only, endpoints.began(only), fault, now=float(status))
@@ -144,7 +144,8 @@ def test_what_is_known_of_an_endpoint_survives_a_new_configuration_and_that_of_a
     running = before.began(kept.endpoints[0])
     for _ in range(5):
         before.ended(gone.endpoints[0], before.began(gone.endpoints[0]), ILL, 1.0)
-    before.ended(kept.endpoints[0], before.began(kept.endpoints[0]), Fault("auth", "x", status=401), 1.0)
+    limited = Fault("rate_limited", "x", status=429, retry_after_s=30)
+    before.ended(kept.endpoints[0], before.began(kept.endpoints[0]), limited, 1.0)
     moved = model(1, "gone")
     moved = Model(
         **{f: getattr(moved, f) for f in moved.__struct_fields__} | {"endpoints": (Endpoint("gone@0", "http://x"),)}
@@ -154,3 +155,53 @@ def test_what_is_known_of_an_endpoint_survives_a_new_configuration_and_that_of_a
     assert after.running() == {"kept": 1, "gone": 0}
     before.ended(kept.endpoints[0], running, None, 2.0)
     assert after.running() == {"kept": 0, "gone": 0}
+
+
+@pytest.mark.parametrize(
+    ("fault", "opens"),
+    [
+        (ILL, True),
+        (Fault("malformed", "x"), True),
+        (Fault("malformed", "x", code=ARGUMENTS_CODE), False),
+        (Fault("status", "a field that it does not know", status=422), False),
+        (Fault("status", "a validation error that it calls 500", status=400), False),
+        (Fault("status", "too long", status=400, code="context_length_exceeded"), False),
+    ],
+)
+def test_the_mistake_of_a_client_or_of_a_model_is_no_failure_of_the_endpoint(fault: Fault, opens: bool) -> None:
+    one = model(1)
+    endpoints = Endpoints((one,), breakers(one))
+    for _ in range(20):
+        endpoints.ended(one.endpoints[0], endpoints.began(one.endpoints[0]), fault, 1.0)
+    assert (one.name in endpoints.resting(1.0)) is opens
+
+
+def test_a_short_advice_takes_nothing_from_a_long_rest() -> None:
+    one = model(1)
+    endpoints = Endpoints((one,), breakers(one))
+    [only] = one.endpoints
+    for advice in (40.0, 0.9):
+        endpoints.ended(only, endpoints.began(only), Fault("rate_limited", "x", 429, retry_after_s=advice), 0.0)
+    assert endpoints.rests_for(("m",), 0.0) == 40.0
+
+
+def test_a_reload_takes_over_what_is_known_but_not_settings_that_it_changes() -> None:
+    one = model(1)
+    [only] = one.endpoints
+    before = Endpoints((one,), {only.id: None})
+    strict = Endpoints((one,), {only.id: Breaker(failures=1, window=30, rest=3600)}, before)
+    running = before.began(only)
+    strict.ended(only, strict.began(only), ILL, 1.0)
+    assert strict.resting(2.0) == {"m"}, "the new settings hold"
+    before.ended(only, running, None, 2.0)
+    same = Endpoints((one,), {only.id: Breaker(failures=1, window=30, rest=3600)}, strict)
+    assert same.resting(3.0) == {"m"}, "what has been learned holds where the settings are the same"
+
+
+def test_a_reload_asks_again_where_credentials_were_refused() -> None:
+    one = model(1)
+    [only] = one.endpoints
+    before = Endpoints((one,), breakers(one))
+    before.ended(only, before.began(only), Fault("auth", "x", 401), 0.0)
+    assert before.resting(1.0) == {"m"}
+    assert Endpoints((one,), breakers(one), before).resting(1.0) == set()

@@ -152,3 +152,20 @@ def test_each_packet_puts_the_idle_limit_off_and_silence_meets_it() -> None:
         asyncio.run(streamed(Packets(events, pause_s=0.6), client := Client([])))
     assert raised.value.fault.kind == "timeout.idle"
     assert client.begun == 1
+
+
+def test_comments_alone_do_not_keep_a_stream_alive() -> None:
+    """A proxy sends them for a model that has died; the limit is the model's."""
+
+    class Pings(Packets):
+        async def pump(self, take: Take) -> bool:
+            if await super().pump(take):
+                return True
+            while take(b": ping\n\n"):  # noqa: ASYNC110 - a server that sends them for ever
+                await asyncio.sleep(0.02)
+            return True
+
+    quick = Timeouts(idle=0.2, total=30.0)
+    with pytest.raises(TransportFault) as error:
+        asyncio.run(streamed(Pings([b"data: " + one + b"\n\n" for one in EVENTS[:3]]), Client([True] * 50), quick))
+    assert error.value.fault.kind == "timeout.idle"

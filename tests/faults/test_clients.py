@@ -17,7 +17,7 @@ from tests.serving.router import Router, config, serving
 from tests.serving.upstream import STREAM_HEAD, Request, delta, event, upstream
 from tests.support.conserved import assert_conserved
 from tests.support.faults.server import FaultServer, running
-from tests.support.soak import exchange
+from tests.support.visitor import exchange
 
 REST = "tier: small, location: local, context: 8192, price: {input: 1, output: 1}, health: none, breaker: none"
 

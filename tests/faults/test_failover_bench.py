@@ -1,9 +1,10 @@
 """The sixteen situations of the public referee Failover Bench, as its description tells them, with its expectations.
 
-One model for each fault and `fb-ok` behind it. The limit on silence is shortened; everything else is the router's
-default, but for the retry budget, which sixteen requests must not share.
+One model for each fault and `fb-ok` behind it. The limit on silence and a breaker's rest are shortened; everything else
+is the router's default, retries included.
 """
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +17,7 @@ from tests.support.faults.server import FaultServer, running
 FAULTS = (
     "error-500", "error-503", "rate-limit", "rate-limit-2s-once", "unavailable-1s-once", "silent", "role-then-silent",
     "closed", "unauthorized", "context", "content-filter", "bad-request", "cut", "one-malformed", "no-done", "flapping",
-    "error-500-once",
+    "error-500-once", "ok", "no-usage",
 )  # fmt: skip
 
 
@@ -26,9 +27,7 @@ def configuration(url: str) -> str:
     models = [f"  - {{name: {name}, context: 8192, {rest}, {limits}}}" for name in FAULTS]
     models.append(f"  - {{name: fb-ok, context: 128000, {rest}}}")
     routes = [
-        f"  r-{name}: {{models: [{name}, fb-ok], policy: {{kind: fixed}}, retry: {{budget: 1}}, "
-        "on_cut_stream: continue}"
-        for name in FAULTS
+        f"  r-{name}: {{models: [{name}, fb-ok], policy: {{kind: fixed}}, on_cut_stream: continue}}" for name in FAULTS
     ]
     return "models:\n" + "\n".join(models) + "\nroutes:\n" + "\n".join(routes) + "\n"
 
@@ -87,6 +86,9 @@ def test_who_is_told_to_wait_a_moment_waits_and_gets_the_same_model(
     answer = router.chat(f"r-{name}")
     assert (answer.status, named(answer), answer.headers["x-router-attempts"]) == (200, name, "2")
     assert (server.requests[name], server.requests["fb-ok"]) == (2, 0)
+    first, second = server.times[name]
+    told = 2.0 if name == "rate-limit-2s-once" else 1.0
+    assert told <= second - first <= told + 3.0, "not before it was told to, and not long after"
 
 
 def test_a_silent_endpoint_is_asked_once(router: Router, server: FaultServer) -> None:
@@ -128,6 +130,39 @@ def test_a_flapping_model_is_served_throughout_and_comes_back(router: Router) ->
     got = [router.chat("r-flapping") for _ in range(30)]
     assert {one.status for one in got} == {200}
     assert {named(one) for one in got} == {"flapping", "fb-ok"}
+
+
+def test_a_primary_that_was_down_is_returned_to_within_seconds(router: Router, server: FaultServer) -> None:
+    """Until its breaker opens everybody asks it in vain; while it rests nobody does; once it is well again it answers
+    within the rest of two seconds, and from then on everything."""
+    server.down.add("ok")
+    try:
+        while server.requests["ok"] < 5:
+            assert named(router.chat("r-ok")) == "fb-ok"
+        for _ in range(5):
+            assert named(router.chat("r-ok")) == "fb-ok"
+        assert server.requests["ok"] == 5, "while it rests it is left alone"
+    finally:
+        server.down.clear()
+    well, asked = time.monotonic(), 0
+    while named(router.chat("r-ok")) != "ok":
+        asked += 1
+        assert time.monotonic() - well < 10, "it was not returned to"
+        time.sleep(0.05)
+    assert asked <= 2 / 0.05, "as many as fit into its rest"
+    assert [named(router.chat("r-ok")) for _ in range(10)] == ["ok"] * 10
+
+
+def test_a_primary_that_goes_and_comes_is_returned_to_each_time(router: Router, server: FaultServer) -> None:
+    for _ in range(3):
+        server.down.add("no-usage")
+        got = [router.chat("r-no-usage") for _ in range(8)]
+        server.down.clear()
+        assert {(one.status, named(one)) for one in got} == {(200, "fb-ok")}
+        end = time.monotonic() + 10
+        while named(router.chat("r-no-usage")) != "no-usage":
+            assert time.monotonic() < end, "it was not returned to"
+            time.sleep(0.05)
 
 
 def test_one_failure_is_not_remembered(router: Router) -> None:

@@ -48,12 +48,14 @@ def test_prompt_and_answer_must_fit_the_window(
     assert rejection is None or rejection.reason == "context"
 
 
-def test_a_model_that_gives_less_than_the_request_reserves_is_left_out() -> None:
-    asked = ask(max_tokens=5_000)
+def test_a_model_that_gives_less_than_the_answer_may_have_is_left_out() -> None:
+    asked = ask(measured=signals(output=9_000), max_tokens=5_000)
     assert reject(asked, model("m", max_output=5_000)) is None
     assert reject(asked, model("m")) is None
     found = reject(asked, model("m", max_output=4_096))
-    assert found == Rejection("m", "output", "gives at most 4096 tokens, 5000 are asked for")
+    assert found == Rejection("m", "output", "gives at most 4096 tokens, up to 5000 are expected")
+    agents = ask(measured=signals(output=300), max_tokens=32_000)
+    assert reject(agents, model("m", max_output=4_096)) is None, "a large limit is no long answer"
     assert reject(asked, model("m", max_output=4_096), outputs=False) is None
     assert reject(ask(measured=signals(output=9_000)), model("m", max_output=4_096)) is None, "a guess reserves nothing"
 

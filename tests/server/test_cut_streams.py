@@ -339,7 +339,9 @@ def mixed(url: str, *names: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("claude", "two"), ("one", "claude-two"), ("claude", "claude-two")], ids=lambda name: name
+    ("first", "second"),
+    [("claude", "two"), ("one", "claude-haiku-4-5"), ("claude", "claude-haiku-4-5")],
+    ids=lambda name: name,
 )
 def test_an_answer_is_continued_across_dialects(backend: Upstream, tmp_path: Path, first: str, second: str) -> None:
     backend.behaviours.clear()
@@ -347,7 +349,7 @@ def test_an_answer_is_continued_across_dialects(backend: Upstream, tmp_path: Pat
         "claude": sends(claude(TOKENS[:40], whole=False), then="reset"),
         "one": sends(cut(TOKENS[:40]), then="reset"),
         "two": sends(stream(TOKENS[40:])),
-        "claude-two": sends(claude(TOKENS[40:], whole=True)),
+        "claude-haiku-4-5": sends(claude(TOKENS[40:], whole=True)),
     }
     with serving(tmp_path, mixed(backend.url, first, second)) as router:
         answer = router.chat(stream=True)

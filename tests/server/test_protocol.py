@@ -1,6 +1,18 @@
-"""When the sweep closes a connection."""
+"""When the sweep closes a connection, and what half a request costs the others."""
 
+import asyncio
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_inference_router.errors import Busy
+from llm_inference_router.server.body import Arriving, read_body
 from llm_inference_router.server.protocol import GuardedProtocol
+from tests.serving.router import config, parse, serving
+from tests.serving.upstream import answers, upstream
 
 
 class Unsent:
@@ -34,3 +46,81 @@ def test_a_client_that_reads_slowly_has_not() -> None:
     for second in range(200):
         unsent.size = 300_000 - 1000 * second
         assert not one.stalled(float(second))
+
+
+def uploading(*parts: tuple[float, int]) -> GuardedProtocol:
+    """A body that began at 0.0; each part is a time and a number of bytes."""
+    one, _ = protocol()
+    one.waits_for, one.waits_since, one.body_since = "body", 0.0, 0.0
+    for at, size in parts:
+        one.waits_since = at
+        one.body_bytes += size
+    return one
+
+
+def test_half_a_body_is_waited_for_thirty_seconds() -> None:
+    assert not uploading((5.0, 10_000)).overdue(34.0)
+    assert uploading((5.0, 10_000)).overdue(36.0)
+
+
+def test_a_body_in_drips_is_not_waited_for_without_end() -> None:
+    drips = [(3.0 * number, 1) for number in range(1, 11)]
+    assert not uploading(*drips).overdue(30.0)
+    assert uploading(*drips).overdue(31.0)
+
+
+def test_a_slow_body_of_a_kibibyte_a_second_is_taken() -> None:
+    assert not uploading(*[(float(second), 1024) for second in range(1, 300)]).overdue(300.0)
+
+
+async def body_in(parts: list[bytes], arriving: Arriving) -> bytes:
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages[-1]["more_body"] = False
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    return await read_body(receive, {}, 1000, arriving)
+
+
+def test_bodies_that_arrive_have_a_bound_of_their_own_and_give_back_what_they_took() -> None:
+    arriving = Arriving(most=10)
+    assert asyncio.run(body_in([b"12345", b"6789", b"0123456789"], arriving)) == b"1234567890123456789"
+    with pytest.raises(Busy) as raised:
+        asyncio.run(body_in([b"12345", b"6789", b"01", b""], arriving))
+    assert 1.0 <= (raised.value.retry_after_s or 0.0) <= 3.0
+    assert arriving.bytes == 0
+    assert asyncio.run(body_in([b"x" * 100], arriving)) == b"x" * 100, "what is whole waits for nobody"
+
+
+HALF = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+
+
+def test_five_hundred_half_bodies_take_no_place_from_others(tmp_path: Path) -> None:
+    with upstream(one=answers()) as backend, ExitStack() as open_ones:
+        text = config(backend.url, "one", extra="server: {max_requests: 2}")
+        with serving(tmp_path, text) as router:
+            halves = [socket.create_connection(("127.0.0.1", router.port)) for _ in range(500)]
+            for half in halves:
+                open_ones.enter_context(half)
+                half.sendall(HALF)
+            for stream in (False, True):
+                assert router.chat(stream=stream).status == 200
+            assert len(backend.requests) == 2, "half a body asks no model"
+            halves[0].sendall(b" " * 98 + b"x")
+            assert halves[0].recv(12) == b"HTTP/1.1 400", "and it may still become whole"
+
+
+def test_too_many_connections_are_told_to_come_back_at_different_times(tmp_path: Path) -> None:
+    with (
+        upstream() as backend,
+        serving(tmp_path, config(backend.url, "one", extra="server: {max_connections: 1}")) as router,
+        socket.create_connection(("127.0.0.1", router.port)) as first,
+    ):
+        first.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert first.recv(12) == b"HTTP/1.1 200"
+        told = [parse(router.raw(b"")) for _ in range(8)]
+        assert {(one.status, one.json()["error"]["code"]) for one in told} == {(429, "overloaded")}
+        waits = {float(one.headers["retry-after"]) for one in told}
+        assert len(waits) > 1
+        assert 1.0 <= min(waits) <= max(waits) <= 3.0

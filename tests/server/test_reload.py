@@ -11,6 +11,12 @@ from typing import Any
 
 import pytest
 
+from llm_inference_router.config.load import load
+from llm_inference_router.config.schema import Config
+from llm_inference_router.server import reload
+from llm_inference_router.server.reload import Loaded, Reloads, Source
+from llm_inference_router.telemetry.logs import Log
+from llm_inference_router.telemetry.metrics import Metrics
 from tests.serving.router import Router, config, serving
 from tests.serving.upstream import Request, Upstream, completion, sends, upstream, whole
 
@@ -227,3 +233,42 @@ def test_what_the_store_warns_of_is_a_line_of_the_log(router: Router) -> None:
     router.database.rename(router.folder / "moved.db")
     eventually(lambda: router.chat().status == 200 and '"event":"warning","module":"writer"' in router.log())
     assert '"message":"records are spilled to' in router.log()
+
+
+def test_a_reload_that_fails_for_another_reason_is_said_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a table of descriptors that is full when the file is read."""
+    monkeypatch.setattr(reload, "LOOK_S", 0.01)
+    path = tmp_path / "router.yaml"
+    path.write_text(config("http://127.0.0.1:1/v1", "one"))
+    old = load(path)
+    reads: list[int] = []
+    swapped: list[Config] = []
+    crashed: list[Exception] = []
+
+    def read() -> Loaded:
+        reads.append(1)
+        if len(reads) == 1:
+            raise OSError(24, "Too many open files")
+        return Loaded(load(path), {})
+
+    async def run() -> None:
+        log, metrics = Log("json", lambda text: None), Metrics()
+        reloads = Reloads(
+            Source(path, read), lambda: old, lambda new: swapped.append(new.config), metrics, log, int, crashed.append
+        )
+        task = asyncio.create_task(reloads.watch())
+        await asyncio.sleep(0.1)
+        path.write_text(config("http://127.0.0.1:1/v1", "one", "two"))
+        while not crashed:  # noqa: ASYNC110 - it happens in a task without an event
+            await asyncio.sleep(0.01)
+        assert "OSError" in str(reloads.trouble)
+        while not swapped:  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.01)
+        assert reloads.trouble is None
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    assert [model.name for model in swapped[0].models] == ["one", "two"]
+    assert (len(crashed), len(reads)) == (1, 2)

@@ -32,6 +32,8 @@ class Upstream:
     port: int = 0
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    pages: dict[str, bytes] = field(default_factory=dict)  # what GET of a path is answered; else an empty model list
+    asked_pages: list[str] = field(default_factory=list)
     connections: int = 0
 
     @property
@@ -51,7 +53,9 @@ class Upstream:
                 )
                 body = orjson.loads(await reader.readexactly(length)) if length else {}
                 if head.startswith("GET "):
-                    writer.write(whole({"object": "list", "data": []}))
+                    path = head.split(" ")[1]
+                    self.asked_pages.append(path)
+                    writer.write(self.pages.get(path) or whole({"object": "list", "data": []}))
                     continue
                 request = Request(head, body, asyncio.Event())
                 self.requests.append(request)

@@ -17,6 +17,7 @@ from llm_inference_router.backends.anthropic_relay_message import message
 from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
 from llm_inference_router.backends.anthropic_turns import call_id
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering, provider_of
+from llm_inference_router.config.claude import claude
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Fault, Model
 
@@ -39,7 +40,7 @@ class AnthropicRelay:
         if limit is not None and request.max_tokens is not None and request.max_tokens > limit:
             body["max_tokens"] = limit
             warnings.append(warning("clamped", "max_tokens"))
-        anthropic_thinking.settle(body, warnings)
+        anthropic_thinking.settle(body, claude(model.upstream_model), warnings)
         headers = tuple((dict(HEADERS) | dict(request.headers)).items())
         call = Call("/messages", orjson.dumps(body), headers, stream=request.stream)
         return Encoded(call, tuple(dict.fromkeys(warnings)))

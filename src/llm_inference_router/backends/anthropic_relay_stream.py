@@ -140,7 +140,7 @@ class RelayDecoder:
             message["usage"] = counted(usage)
         else:
             message["usage"] = usage_object(Usage(self._rendering.prompt_tokens, 0))
-        pieces.append(Piece(orjson.dumps(doc), event=b"message_start"))
+        pieces.append(Piece(orjson.dumps(doc), event=b"message_start", prompt=usage_of(self._usage)))
 
     def _block(self, doc: dict[str, Any], index: int, pieces: list[Piece]) -> None:
         if not self._begun:

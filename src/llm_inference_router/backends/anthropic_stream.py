@@ -3,9 +3,9 @@
 message_start          role chunk; usage of the input
 content_block_start    tool_use: the call's id and name; redacted thinking: thinking_blocks; others: nothing
 content_block_delta    text, thinking (as reasoning_content), input_json (as arguments); others: nothing
-content_block_stop     a tool call without arguments is given `{}`; signed reasoning comes once more, whole, in
-                       thinking_blocks
-message_delta          finish chunk; usage, cumulative
+content_block_stop     a tool call without arguments is given `{}`; a custom tool's text; a text block's citations;
+                       signed reasoning comes once more, whole, in thinking_blocks
+message_delta          a refusal's explanation; finish chunk, with the stop sequence; usage, cumulative
 message_stop           done
 ping, unknown events   nothing
 error                  a fault
@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from llm_inference_router.backends import faults
+from llm_inference_router.backends import anthropic_extras, faults
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.dialects import sse
 from llm_inference_router.dialects.chat_writer import usage_object
@@ -38,6 +38,7 @@ _COUNTS: Final = (
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
 )
+_DETAILS: Final = "output_tokens_details"
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -47,6 +48,9 @@ class _Delta(msgspec.Struct, gc=False):
     partial_json: str = ""
     signature: str = ""
     stop_reason: str | None = None
+    stop_sequence: Any = None
+    stop_details: Any = None
+    citation: Any = None
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -90,7 +94,15 @@ def usage_of(raw: Any) -> Usage | None:
     if not any(values):
         return None
     fresh, output, written, cached = values
-    return Usage(fresh + written + cached, output, cached_tokens=cached, cache_write_tokens=written)
+    details = raw.get(_DETAILS)
+    thought = details.get("thinking_tokens") if isinstance(details, dict) else None
+    return Usage(
+        fresh + written + cached,
+        output,
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=thought if type(thought) is int and thought > 0 else 0,
+    )
 
 
 class AnthropicDecoder:
@@ -98,12 +110,15 @@ class AnthropicDecoder:
         "_begun",
         "_blocks",
         "_calls",
+        "_cited",
+        "_custom",
         "_done",
         "_head",
         "_parser",
         "_rendering",
         "_signature",
         "_stopped",
+        "_texted",
         "_thoughts",
         "_usage",
     )
@@ -119,7 +134,10 @@ class AnthropicDecoder:
         self._thoughts: list[str] = []  # of the block of reasoning that is open
         self._signature = ""
         self._blocks: dict[int, list[int]] = {}  # block -> number of its tool call, characters of its arguments
+        self._custom: dict[int, list[str]] = {}  # block of a custom tool's call -> the JSON of its input so far
         self._usage: dict[str, Any] = {}
+        self._texted = 0  # characters of text so far
+        self._cited: dict[int, tuple[int, list[Any]]] = {}  # text block -> where it began, its citations
 
     def feed(self, data: bytes) -> list[Piece]:
         pieces: list[Piece] = []
@@ -179,6 +197,8 @@ class AnthropicDecoder:
             self._stop(event, pieces)
         elif kind == "message_stop":
             self._end(pieces)
+        elif kind == "ping":
+            pieces.append(Piece())  # a sign of life, from the model's own server
         elif kind == "error":
             self._done = True
             pieces.append(Piece(fault=faults.in_stream(data), done=True))
@@ -189,7 +209,8 @@ class AnthropicDecoder:
             if event.message.id:
                 self._head = self._make_head(event.message.id)
             self._count(event.message.usage)
-        pieces.append(Piece(self._chunk(b'{"role":"assistant","content":""}')))
+        role = self._chunk(b'{"role":"assistant","content":""}')
+        pieces.append(Piece(role, prompt=usage_of(self._usage)))
 
     def _block(self, event: _Event, pieces: list[Piece]) -> None:
         block = event.content_block
@@ -198,6 +219,11 @@ class AnthropicDecoder:
         if block.type == "tool_use":
             number = self._calls
             self._calls += 1
+            if block.name in self._rendering.custom_tools:
+                self._custom[event.index] = [orjson.dumps(block.input).decode()] if block.input else []
+                self._blocks[event.index] = [number, 1]
+                self._free(number, {"name": block.name, "input": ""}, pieces, id=block.id or f"call_{number}")
+                return
             text = orjson.dumps(block.input).decode() if block.input else ""
             self._blocks[event.index] = [number, len(text)]
             call = {
@@ -208,8 +234,10 @@ class AnthropicDecoder:
             }
             chunk = self._chunk(orjson.dumps({"tool_calls": [call]}))
             pieces.append(Piece(chunk, content=True, text_chars=len(block.name) + len(text)))
-        elif block.text and block.type == "text":
-            self._text(block.text, pieces)
+        elif block.type == "text":
+            self._cited[event.index] = (self._texted, [])
+            if block.text:
+                self._text(block.text, pieces)
         elif block.type == "thinking":
             self._thoughts, self._signature = [], block.signature
             if block.thinking:
@@ -228,11 +256,17 @@ class AnthropicDecoder:
         elif delta.signature and delta.type == "signature_delta":
             self._signature += delta.signature
         elif delta.partial_json and event.index in self._blocks:
+            if event.index in self._custom:
+                self._custom[event.index].append(delta.partial_json)
+                return
             block = self._blocks[event.index]
             block[1] += len(delta.partial_json)
             self._arguments(block[0], delta.partial_json, pieces)
+        elif delta.citation is not None and event.index in self._cited:
+            self._cited[event.index][1].append(delta.citation)
 
     def _text(self, text: str, pieces: list[Piece]) -> None:
+        self._texted += len(text)
         chunk = self._chunk(b'{"content":' + orjson.dumps(text) + b"}")
         pieces.append(Piece(chunk, True, len(text), text))
 
@@ -257,12 +291,37 @@ class AnthropicDecoder:
             thinking = "".join(self._thoughts)
             self._thoughts, self._signature = [], ""
             self._signed({"type": "thinking", "thinking": thinking, "signature": signature}, pieces)
+        if block is not None and index in self._custom:
+            text = anthropic_extras.free_text("".join(self._custom.pop(index)) or {})
+            self._free(block[0], {"input": text}, pieces)
+        start, citations = self._cited.pop(index, (0, []))
+        if citations:
+            self._cite(start, citations, pieces)
+
+    def _free(self, number: int, custom: dict[str, str], pieces: list[Piece], **head: str) -> None:
+        """A call of a custom tool: its name, and then the whole of its input, which JSON cannot give in parts."""
+        call = {"index": number, **head, "type": "custom", "custom": custom}
+        size = sum(len(text) for text in custom.values())
+        pieces.append(Piece(self._chunk(orjson.dumps({"tool_calls": [call]})), True, size))
+
+    def _cite(self, start: int, citations: list[Any], pieces: list[Piece]) -> None:
+        delta: dict[str, Any] = {"citations": citations}
+        made = [one for c in citations if (one := anthropic_extras.annotation(c, start, self._texted)) is not None]
+        if made:
+            delta["annotations"] = made
+        pieces.append(Piece(self._chunk(orjson.dumps(delta))))
 
     def _stop(self, event: _Event, pieces: list[Piece]) -> None:
         self._count(event.usage)
-        finish = finish_reason(event.delta.stop_reason if event.delta is not None else None)
-        if finish is not None:
-            self._finish(finish, pieces)
+        delta = event.delta
+        finish = finish_reason(delta.stop_reason if delta is not None else None)
+        if delta is None or finish is None:
+            return
+        refused = anthropic_extras.refusal(delta.stop_reason, delta.stop_details)
+        if refused is not None:
+            chunk = self._chunk(b'{"refusal":' + orjson.dumps(refused) + b"}")
+            pieces.append(Piece(chunk, True, len(refused), refused))
+        self._finish(finish, pieces, delta.stop_sequence)
 
     def _end(self, pieces: list[Piece]) -> None:
         self._done = True
@@ -274,9 +333,12 @@ class AnthropicDecoder:
             self._finish("tool_calls" if self._calls else "stop", pieces)
         pieces.append(Piece(done=True))
 
-    def _finish(self, finish: str, pieces: list[Piece]) -> None:
+    def _finish(self, finish: str, pieces: list[Piece], sequence: Any = None) -> None:
         self._stopped = True
-        pieces.append(Piece(self._chunk(b"{}", orjson.dumps(finish)), finish_reason=finish))
+        reason = orjson.dumps(finish)
+        if isinstance(sequence, str):
+            reason += b',"stop_reason":' + orjson.dumps(sequence)
+        pieces.append(Piece(self._chunk(b"{}", reason), finish_reason=finish))
         usage = usage_of(self._usage)
         if usage is not None:
             chunk = None
@@ -289,3 +351,5 @@ class AnthropicDecoder:
         for name in _COUNTS:
             if raw is not None and type(raw.get(name)) is int:
                 self._usage[name] = raw[name]
+        if raw is not None and isinstance(raw.get(_DETAILS), dict):
+            self._usage[_DETAILS] = raw[_DETAILS]

@@ -1,21 +1,33 @@
-"""Reasoning on its way back to Anthropic: which blocks of it may go there, and when it has to be off.
+"""Reasoning at Anthropic: which blocks of it may go back there, in which words it is asked for, and when it is off.
 
 Anthropic refuses reasoning that it did not sign, and a request in the middle of a tool loop whose last assistant turn
-does not begin with reasoning while `thinking` is enabled. Both happen as soon as a conversation changes its model.
+does not begin with reasoning while `thinking` is enabled. Both happen as soon as a conversation changes its model. Its
+models differ in how they are told to think, and a client that asks for a route cannot know which one it will be.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from llm_inference_router.config.claude import Claude
+from llm_inference_router.dialects.messages import effort_of
 from llm_inference_router.dialects.signature import returned
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import Reason, warning
 
 Block = dict[str, Any]
 
 THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 LEAST_BUDGET: Final = 1024
 """Tokens: Anthropic takes no smaller budget."""
-_OFF: Final = {"type": "disabled"}
+BUDGETS: Final = {
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 8192,
+    "high": 16384,
+    "xhigh": 32768,
+    "max": 32768,
+}
+"""Tokens of thinking for an effort."""
+_FORCED: Final = frozenset({"any", "tool"})
 
 
 def own(block: Mapping[str, Any], provider: str) -> Block | None:
@@ -38,26 +50,113 @@ def own_of(blocks: Iterable[Any], provider: str, warnings: list[str]) -> list[Bl
     return kept
 
 
-def settle(body: dict[str, Any], warnings: list[str], *, prefilled: bool = False) -> None:
-    """Switches `thinking` off in a request that Anthropic would refuse with it, and fits its budget into `max_tokens`.
-    `prefilled`: the last message is the beginning of the answer, which cannot be thought over any more."""
-    thinking = body.get("thinking")
-    if not isinstance(thinking, dict) or thinking.get("type") != "enabled":
-        return
-    budget, limit = thinking.get("budget_tokens"), body.get("max_tokens")
-    if prefilled or _loops_without(body["messages"]):
-        _switch_off(body, warnings)
-    elif type(budget) is int and type(limit) is int and budget >= limit:
-        if limit <= LEAST_BUDGET:
-            _switch_off(body, warnings)
+def settle(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
+    """Makes what a client of Anthropic's own words asked for, `thinking` and the effort in `output_config`, into what
+    this model takes beside the rest of the request: no budget where it decides itself, none that reaches `max_tokens`,
+    and no thinking where it is excluded.
+    """
+    if isinstance(body.get("thinking"), dict):
+        if model.version is not None:
+            _fit(body, model, warnings)
+        if excluded(body):
+            _switch_off(body, model, warnings)
         else:
-            body["thinking"] = {**thinking, "budget_tokens": limit - 1}
+            _leave_room(body, model, warnings)
+    if model.version is not None:
+        _temper(body, model, warnings)
+
+
+def excluded(body: Mapping[str, Any]) -> bool:
+    """Whether Anthropic would refuse a request because it asks for thinking: beside a tool that has to be called, and,
+    where that has a budget, within a turn of tools that began without any, or in an answer that has already begun.
+    """
+    if not thinks(body):
+        return False
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") in _FORCED:
+        return True
+    return body["thinking"]["type"] == "enabled" and (_is_begun(body["messages"]) or _loops_without(body["messages"]))
+
+
+def thinks(body: Mapping[str, Any]) -> bool:
+    thinking = body.get("thinking")
+    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+
+
+def budget_of(effort: str, limit: int | None) -> int:
+    """The tokens of thinking that stand for an effort; at most four fifths of `limit`, the tokens of output."""
+    wanted = BUDGETS[effort]
+    return wanted if limit is None else min(wanted, limit * 4 // 5)
+
+
+def _fit(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
+    """Says the same in the words of this model."""
+    thinking = body["thinking"]
+    kind, way = thinking.get("type"), model.unthinking
+    config = body.get("output_config")
+    config = config if isinstance(config, dict) else {}
+    if kind in ("disabled", "between_tools"):
+        if way == "never":
+            del body["thinking"]
+            body["output_config"] = {**config, "effort": "low"}
             warnings.append(warning("clamped", "thinking"))
+        elif kind != (way if way == "between_tools" else "disabled"):
+            _switch_off(body, model, warnings, said="rewritten")
+    elif not thinks(body):
+        return
+    elif model.thinking == "none":
+        del body["thinking"]
+        warnings.append(warning("dropped", "thinking"))
+    elif kind == "enabled" and not model.budgets:
+        budget = thinking.get("budget_tokens")
+        effort = config.get("effort") or effort_of(budget if type(budget) is int else BUDGETS["high"])
+        body["output_config"] = {**config, "effort": effort}
+        shown = thinking.get("display") or ("summarized" if model.hides_thoughts else None)
+        body["thinking"] = {"type": "adaptive"} | ({"display": shown} if shown else {})
+        warnings.append(warning("rewritten", "thinking"))
+    elif kind == "adaptive" and model.thinking == "budget":
+        effort = config.get("effort")
+        limit = body.get("max_tokens")
+        effort = effort if isinstance(effort, str) and effort in BUDGETS else "high"  # which is Anthropic's default
+        budget = budget_of(effort, limit if type(limit) is int else None)
+        body["thinking"] = {"type": "enabled", "budget_tokens": max(budget, LEAST_BUDGET)}
+        warnings.append(warning("rewritten", "thinking"))
 
 
-def _switch_off(body: dict[str, Any], warnings: list[str]) -> None:
-    body["thinking"] = _OFF
-    warnings.append(warning("dropped", "thinking"))
+def _leave_room(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
+    thinking, limit = body.get("thinking") or {}, body.get("max_tokens")
+    budget = thinking.get("budget_tokens") if thinking.get("type") == "enabled" else None
+    if type(budget) is not int or type(limit) is not int or budget < limit:
+        return
+    if limit <= LEAST_BUDGET:
+        _switch_off(body, model, warnings)
+    else:
+        body["thinking"] = {**thinking, "budget_tokens": limit - 1}
+        warnings.append(warning("clamped", "thinking"))
+
+
+def _temper(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
+    config = body.get("output_config")
+    effort = config.get("effort") if isinstance(config, dict) else None
+    if effort is None or effort in model.efforts:
+        return
+    rest = {name: value for name, value in body.pop("output_config").items() if name != "effort"}
+    if "high" in model.efforts:
+        rest["effort"] = "high"
+        warnings.append(warning("clamped", "output_config.effort"))
+    elif not thinks(body):  # else its budget says the same
+        warnings.append(warning("dropped", "output_config.effort"))
+    if rest:
+        body["output_config"] = rest
+
+
+def _switch_off(body: dict[str, Any], model: Claude, warnings: list[str], *, said: Reason = "dropped") -> None:
+    way = model.unthinking
+    if way == "never":
+        del body["thinking"]
+    else:
+        body["thinking"] = {"type": way if way == "between_tools" else "disabled"}
+    warnings.append(warning(said, "thinking"))
     management = body.get("context_management")
     edits = management.get("edits") if isinstance(management, dict) else None
     if not isinstance(edits, list):
@@ -68,6 +167,10 @@ def _switch_off(body: dict[str, Any], warnings: list[str]) -> None:
         body["context_management"] = {**management, "edits": kept}
     else:
         del body["context_management"]
+
+
+def _is_begun(messages: list[Any]) -> bool:
+    return bool(messages[-1].get("role") == "assistant")
 
 
 def _loops_without(messages: list[Any]) -> bool:

@@ -6,11 +6,15 @@ Anthropic asks for.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import orjson
+
 from llm_inference_router.backends import normalise
 from llm_inference_router.backends.anthropic_thinking import own_of
+from llm_inference_router.backends.anthropic_tools import FREE_TEXT
 from llm_inference_router.dialects.warning import warning
 
 Block = dict[str, Any]
@@ -103,12 +107,11 @@ class Turns:
             text = part[kind]
             return {"type": "text", "text": text} if text.strip() else None
         if kind == "image_url":
+            if part["image_url"].get("detail") in ("low", "high"):
+                self.warnings.append(warning("dropped", "image_url.detail", harmless=True))
             return self._image(part["image_url"]["url"])
-        if kind == "file":
-            data = part["file"].get("file_data")
-            match = _DATA_URL.match(data) if isinstance(data, str) else None
-            if match and match[1] == "application/pdf":
-                return {"type": "document", "source": _source(match, data)}
+        if kind == "file" and (document := _document(part["file"])) is not None:
+            return document
         self.warnings.append(warning("dropped", "input_audio" if kind == "input_audio" else "file"))
         return None
 
@@ -145,8 +148,12 @@ class Turns:
         blocks = []
         for call in calls:
             function = call.get("function")
+            custom = call.get("custom")
             if isinstance(function, dict):
                 blocks.append(self._call(call["id"], function))
+            elif isinstance(custom, dict) and isinstance(custom.get("name"), str):
+                given = {FREE_TEXT: str(custom.get("input") or "")}
+                blocks.append({"type": "tool_use", "id": call_id(call["id"]), "name": custom["name"], "input": given})
             else:
                 self.warnings.append(warning("dropped", "tool_calls"))
         function = message.get("function_call")
@@ -163,6 +170,9 @@ class Turns:
         if not isinstance(arguments, dict):
             arguments = {"arguments": arguments}
             self.warnings.append(warning("rewritten", "tool_calls"))
+        elif arguments:
+            # As the client spelt it: parsing would round numbers of more than 64 bits.
+            arguments = orjson.Fragment(text)
         return {"type": "tool_use", "id": call_id(name), "name": function["name"], "input": arguments}
 
 
@@ -172,6 +182,28 @@ def _marked(blocks: list[Block], message: Mapping[str, Any]) -> list[Block]:
     if isinstance(control, dict) and blocks and blocks[-1]["type"] not in ("thinking", "redacted_thinking"):
         blocks[-1] = {"cache_control": control} | blocks[-1]
     return blocks
+
+
+def _document(file: Mapping[str, Any]) -> Block | None:
+    """A PDF or a plain text that the request itself holds; files kept at OpenAI are known by an id that means nothing
+    elsewhere.
+    """
+    data = file.get("file_data")
+    if not isinstance(data, str) or (match := _DATA_URL.match(data)) is None:
+        return None
+    if match[1] == "application/pdf":
+        block: Block = {"type": "document", "source": _source(match, data)}
+    elif match[1] == "text/plain":
+        try:
+            text = b64decode(data[match.end() :], validate=True).decode()
+        except ValueError:
+            return None
+        block = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}
+    else:
+        return None
+    if isinstance(file.get("filename"), str) and file["filename"]:
+        block["title"] = file["filename"]
+    return block
 
 
 def _source(match: re.Match[str], url: str) -> dict[str, str]:

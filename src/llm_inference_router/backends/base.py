@@ -48,6 +48,7 @@ class Rendering(Struct, frozen=True):
     choices: int = 1  # how many the client asked for: a stream has finished when they all have
     provider: str = ""  # who answers, as far as what it signs goes: the host of its endpoint
     source: Mapping[str, Any] = {}  # the client's own JSON, for a relay
+    custom_tools: frozenset[str] = frozenset()  # tools of the request that are called with free text
 
 
 class Answer(Struct, frozen=True):

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 from msgspec import Struct
 
+from llm_inference_router.backends import limits
 from llm_inference_router.dialects.fault import CONTEXT_CODE
 from llm_inference_router.types import Fault
 
@@ -39,6 +40,15 @@ _CONTEXT: Final = re.compile(
     re.IGNORECASE,
 )
 _POLICY: Final = re.compile(r"content (management )?policy|content filter|safety system|usage policies", re.IGNORECASE)
+# One server's limits: another one may take the field, or know the model.
+_UNKNOWN_FIELD: Final = re.compile(
+    r"^unexpected fields in the request|^unrecognized request argument|^unknown parameter"
+    r"|extra inputs are not permitted",
+    re.IGNORECASE,
+)
+_UNKNOWN_MODEL: Final = re.compile(
+    r"^server is pinned to |^the model [`'\"][^`'\"]*[`'\"] does not exist", re.IGNORECASE
+)
 # llama-cpp-python answers 500 to requests that its schema refuses.
 _VALIDATION: Final = re.compile(r"^\d+ validation errors?\b")
 _TRACE: Final = re.compile(r"\n[ \t]*File \"|Traceback \(most recent call last\)")
@@ -68,6 +78,8 @@ _SECRETS: Final = (
     (re.compile(r"\bAIza[A-Za-z0-9_-]{10,}"), "[key]"),
     (re.compile(r"(?<![\w/])/(?:[\w.@-]+/)+[\w.@-]+"), "[path]"),
 )  # fmt: skip
+
+_WORD: Final = re.compile(r"[a-z]+(?:_[a-z]+)*")  # as codes are: `api_connection_error` is no key
 
 
 class Words(Struct, frozen=True):
@@ -163,20 +175,15 @@ def fault_of(status: int, said: Words, retry_after_s: float | None = None) -> Fa
     if status == 500 and _VALIDATION.match(message):
         # This server's mistake of status; another server may well accept the request.
         return Fault("status", message, 400, "invalid_request_error", said.code, said.param)
-    return Fault(
-        "status",
-        message,
-        status,
-        said.type,
-        said.code,
-        said.param,
-        retry_after_s,
-        final=status in _FINAL,
-    )
+    if status == 400 and (code == "model_not_found" or _UNKNOWN_MODEL.search(message)):
+        return Fault("status", message, 404, said.type, said.code, said.param)
+    final = status in _FINAL and not _UNKNOWN_FIELD.search(message)
+    return Fault("status", message, status, said.type, said.code, said.param, retry_after_s, final)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds until another try makes sense: `retry-after-ms`, then `retry-after` in seconds or as a date.
+    """Seconds until another try makes sense: `retry-after-ms`, then `retry-after` in seconds or as a date, then the end
+    of the rate limits that are used up.
 
     A date counts from the answer's own `date`, so that no clock is needed. None for garbage.
     """
@@ -190,6 +197,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return None
+    if seconds is None:
+        seconds = limits.resets_in(headers)
     if seconds is None:
         return None
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_S)
@@ -212,11 +221,17 @@ def _detail(detail: Any) -> Words:
             path = ".".join(str(part) for part in where if part != "body") if isinstance(where, list) else ""
             place = place or path
             texts.append(f"{path}: {item['msg']}" if path else item["msg"])
-    return Words(message=scrub("; ".join(texts)), param=place or None)
+    return Words(message=scrub("; ".join(texts)), param=_text(place) or None)
 
 
 def _text(value: Any) -> str:
-    return value[:100] if isinstance(value, str) and value.isprintable() else ""
+    """A word such as a code, at most 100 characters. Nothing where it says what a client must not see: half a secret
+    is one, so it is looked at before it is cut."""
+    if not isinstance(value, str) or not value.isprintable() or len(value) > MESSAGE_LIMIT:
+        return ""
+    if _WORD.fullmatch(value):
+        return value[:100]
+    return value[:100] if scrub(value) == " ".join(value.split()) else ""
 
 
 def _seconds(value: str | None) -> float | None:

@@ -9,8 +9,9 @@ from typing import Any, Final
 import orjson
 
 from llm_inference_router.backends.base import Rendering
-from llm_inference_router.types import Usage
+from llm_inference_router.types import ARGUMENTS_CODE, Fault, Usage
 
+WHOLE: Final = "chat.completion"
 FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 # Finish reasons that say the answer was not finished at all.
 BROKEN_OFF: Final = frozenset({"abort", "error", "cancelled"})
@@ -28,6 +29,9 @@ _FINISH_WORDS: Final = {
 }
 _TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 _MAX_DEPTH: Final = 250
+# The model's mistake, and not its endpoint's: another try may do better.
+BROKEN_CALL: Final = Fault("malformed", "the arguments of a tool call are no JSON object", code=ARGUMENTS_CODE)
+_NEVER_NULL: Final = ("annotations", "function_call")  # of a message; OpenAI leaves them out
 _TEXTS: Final = ("content", "refusal", "reasoning", "reasoning_content")
 
 
@@ -42,6 +46,11 @@ def load(data: bytes) -> Any:
     except TypeError:
         raise ValueError("nested too deep") from None
     return doc
+
+
+def dump(doc: Any) -> str:
+    """JSON text of what `load` has read."""
+    return orjson.dumps(doc).decode()
 
 
 def finish_word(reason: Any) -> str | None:
@@ -63,7 +72,8 @@ def head(doc: dict[str, Any], rendering: Rendering, kind: str) -> None:
     tier = doc.get("service_tier")
     if tier is not None and not (isinstance(tier, str) and tier in _TIERS):
         del doc["service_tier"]
-    if not isinstance(doc.get("system_fingerprint", ""), str | None):
+    fingerprint = doc.get("system_fingerprint")
+    if fingerprint is not None and not isinstance(fingerprint, str):
         del doc["system_fingerprint"]
     if "usage" in doc:
         usage = usage_object(doc["usage"])
@@ -81,6 +91,9 @@ def choice(raw: Any, index: int) -> dict[str, Any]:
     item["finish_reason"] = finish_word(item.get("finish_reason"))
     if "logprobs" in item and not _is_logprobs(item["logprobs"]):
         item["logprobs"] = None
+    if item.get("logprobs"):
+        for name in ("content", "refusal"):
+            item["logprobs"].setdefault(name, None)
     return item
 
 
@@ -89,12 +102,37 @@ def message(raw: Any) -> dict[str, Any]:
     item = _texts(raw)
     item["role"] = "assistant"
     item.setdefault("content", None)
+    item.setdefault("refusal", None)
+    for name in _NEVER_NULL:
+        if name in item and item[name] is None:
+            del item[name]
     calls = [call for number, one in enumerate(_list(item, "tool_calls")) if (call := _tool_call(one, number))]
     if calls:
         item["tool_calls"] = calls
     else:
         item.pop("tool_calls", None)
     return item
+
+
+def is_object(arguments: str) -> bool:
+    """Whether the arguments of a call are a JSON object, as every client takes for granted."""
+    try:
+        return isinstance(load(arguments.encode()), dict)
+    except ValueError:
+        return False
+
+
+def broken_calls(item: dict[str, Any]) -> bool:
+    """Whether a call of a message has arguments that no client could read. Those of a call without any become `{}`."""
+    for call in item.get("tool_calls") or ():
+        function = call.get("function")
+        if not isinstance(function, dict):
+            continue
+        if not function["arguments"].strip():
+            function["arguments"] = "{}"
+        elif not is_object(function["arguments"]):
+            return True
+    return False
 
 
 def delta(raw: Any) -> dict[str, Any]:
@@ -109,6 +147,9 @@ def delta(raw: Any) -> dict[str, Any]:
             call["index"] = number
         if call.get("id") is not None and not isinstance(call["id"], str):
             call["id"] = str(call["id"])
+        if call.get("type") == "custom" and isinstance(call.get("custom"), dict):
+            calls.append(call)
+            continue
         if call.get("type") not in (None, "function"):
             call["type"] = "function"
         function = call.get("function")
@@ -172,6 +213,9 @@ def generated(item: dict[str, Any]) -> tuple[int, str]:
     for call in item.get("tool_calls") or ():
         function = call.get("function") or {}
         size += len(function.get("name") or "") + len(function.get("arguments") or "")
+        custom = call.get("custom")
+        if isinstance(custom, dict):
+            size += len(custom.get("name") or "") + len(custom.get("input") or "")
     return size, text
 
 
@@ -181,6 +225,8 @@ def _texts(raw: Any) -> dict[str, Any]:
         value = item.get(name)
         if value is not None and not isinstance(value, str):
             item[name] = _joined(value) if isinstance(value, list) else None
+    if item.get("reasoning") and not item.get("reasoning_content"):
+        item["reasoning_content"] = item["reasoning"]  # clients read this name; vLLM and others say `reasoning`
     if item.get("annotations") is not None and not isinstance(item["annotations"], list):
         del item["annotations"]
     function = item.get("function_call")

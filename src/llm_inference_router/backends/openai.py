@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from llm_inference_router.backends import faults, normalise, translated
+from llm_inference_router.backends import extras, faults, normalise
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
+from llm_inference_router.backends.plain import plain
 from llm_inference_router.backends.quirks import Quirks
 from llm_inference_router.types import ChatRequest, Fault, Model
 
@@ -24,17 +25,12 @@ class OpenAI:
     def encode(self, request: ChatRequest, model: Model) -> Encoded:
         body = dict(request.body)
         body["model"] = model.upstream_model
-        warnings = self.quirks.rewrite(body)
-        if request.dialect != "chat":
-            warnings += translated.plain(body, request, model, self.quirks.name)
+        warnings = [*extras.strip(body, request, model, self.quirks), *self.quirks.rewrite(body)]
         if request.prefilled and self.quirks.continues:
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         self.ask_usage(body, request.stream)
-        data = orjson.dumps(body)
-        if b'"thinking_blocks"' in data:
-            warnings += translated.without_thoughts(body)
-            data = orjson.dumps(body)
-        return Encoded(Call("/chat/completions", data, _HEADERS, stream=request.stream), tuple(warnings))
+        call = Call("/chat/completions", orjson.dumps(body), _HEADERS, stream=request.stream)
+        return Encoded(call, tuple(warnings))
 
     def ask_usage(self, body: dict[str, Any], stream: bool) -> None:
         """Changes `body` in place."""
@@ -54,6 +50,13 @@ class OpenAI:
             return _malformed(str(error))
         if not isinstance(doc, dict):
             return _malformed("not a JSON object")
+        fit = plain(doc)
+        if fit is not None:
+            doc["model"] = rendering.model
+            doc["object"] = normalise.WHOLE
+            for choice in doc["choices"]:
+                choice.setdefault("logprobs", None)
+            return Answer(doc, fit[1], normalise.usage(doc.get("usage")), fit[0], fit[2])
         if doc.get("error") is not None:
             return faults.in_stream(body)
         raw = doc.get("choices")
@@ -74,14 +77,17 @@ class OpenAI:
         return (("authorization", f"Bearer {api_key}"),)
 
 
-def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer:
-    normalise.head(doc, rendering, "chat.completion")
+def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer | Fault:
+    normalise.head(doc, rendering, normalise.WHOLE)
     choices = [normalise.choice(item, index) for index, item in enumerate(raw)]
     size = 0
     for item in choices:
+        item.setdefault("logprobs", None)
         item["message"] = normalise.message(item.get("message"))
         if item["finish_reason"] is None:
             item["finish_reason"] = "tool_calls" if item["message"].get("tool_calls") else "stop"
+        if item["finish_reason"] != "length" and normalise.broken_calls(item["message"]):
+            return normalise.BROKEN_CALL
         size += normalise.generated(item["message"])[0]
     doc["choices"] = choices
     return Answer(

@@ -59,14 +59,16 @@ class _Token(_Fast):
 
 
 class _Logprobs(_Fast):
-    content: list[_Token] | None = None
-    refusal: list[_Token] | None = None
+    content: list[_Token] | None
+    refusal: list[_Token] | None
 
 
 class _Choice(_Fast):
     index: int
     delta: _Delta
-    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None = None
+    finish_reason: (
+        Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | msgspec.UnsetType | None
+    ) = msgspec.UNSET
     logprobs: _Logprobs | None = None
 
 
@@ -89,8 +91,8 @@ _read = msgspec.json.Decoder(_Chunk).decode
 
 class OpenAIDecoder:
     __slots__ = (
-        "_done", "_events", "_learned", "_new", "_old", "_open", "_parser", "_rendering", "_roles",
-        "_tool_ids", "_tools", "_upstream_model", "_withheld",
+        "_arguments", "_counting", "_done", "_events", "_learned", "_new", "_old", "_open", "_parser", "_rendering",
+        "_roles", "_tool_ids", "_tools", "_upstream_model", "_withheld",
     )  # fmt: skip
 
     def __init__(self, rendering: Rendering) -> None:
@@ -102,6 +104,8 @@ class OpenAIDecoder:
         self._roles: set[int] = set()  # choices that have begun
         self._tools: set[int] = set()  # choices that called a tool
         self._tool_ids: set[tuple[int, int]] = set()  # tool calls whose id has been passed on
+        self._arguments: dict[tuple[int, int], list[str]] = {}  # of every call so far
+        self._counting = False  # usage comes with chunks of content, as some servers send it where they are asked
         self._withheld: str | None = None  # a finish reason while choices were missing
         self._learned = False
         self._upstream_model = ""
@@ -145,16 +149,22 @@ class OpenAIDecoder:
         if chunk.usage is not None or not chunk.id or chunk.error is not None or len(choices) != 1:
             self._long_way(data, pieces)
             return
+        original = data
         choice = choices[0]
         delta = choice.delta
         index = choice.index
         calls = delta.tool_calls
-        if index not in self._roles or (calls and self._repeats(index, calls)):
+        finish = choice.finish_reason
+        if finish is msgspec.UNSET or index not in self._roles or (calls and (finish or self._repeats(index, calls))):
             self._long_way(data, pieces)
             return
-        patched = self._patch(data, chunk.model)
+        if finish is not None and index in self._tools and not self._sound(index, finish, pieces):
+            return
+        if delta.reasoning and delta.reasoning_content is None:
+            data = self._renamed(data, delta.reasoning)
+        patched = self._patch(data, chunk.model) if data else None
         if patched is None:
-            self._long_way(data, pieces)
+            self._long_way(original, pieces)
             return
         self._events += 1
         text = delta.content or ""
@@ -172,8 +182,8 @@ class OpenAIDecoder:
                 function = call.function
                 if function is not None:
                     size += len(function.arguments or "") + len(function.name or "")
+                    self._spell(index, call.index, function.arguments)
         content = size > 0 or bool(calls) or delta.function_call is not None or delta.audio is not None
-        finish = choice.finish_reason
         if finish is not None:
             self._open.discard(index)
         pieces.append(Piece(patched, content, size, text, self._finished(finish)))
@@ -192,6 +202,37 @@ class OpenAIDecoder:
             return None
         before, found, after = data.partition(self._old)
         return before + b'"model":' + self._new + after if found else None
+
+    def _renamed(self, data: bytes, reasoning: str) -> bytes:
+        """The event with the reasoning under the name that clients read too; empty where that is not sure to hit the
+        right place.
+        """
+        key = b'"reasoning":'
+        if data.count(b'"reasoning"') != 1 or key not in data:
+            return b""
+        return data.replace(key, b'"reasoning_content":' + orjson.dumps(reasoning) + b"," + key)
+
+    def _spell(self, index: int, number: int, arguments: str | None) -> None:
+        if arguments is not None:
+            self._arguments.setdefault((index, number), []).append(arguments)
+
+    def _sound(self, index: int, finish: str, pieces: list[Piece]) -> bool:
+        """Whether the finished calls of a choice can be read by a client; if not, that ends the stream. A call without
+        arguments is given `{}`.
+        """
+        for key in [key for key in self._arguments if key[0] == index]:
+            text = "".join(self._arguments.pop(key))
+            if not text.strip():
+                call = {"index": key[1], "function": {"arguments": "{}"}}
+                doc: dict[str, Any] = {"choices": [{"index": index, "delta": {"tool_calls": [call]}}]}
+                normalise.head(doc, self._rendering, _KIND)
+                doc["choices"][0]["finish_reason"] = None
+                pieces.append(Piece(orjson.dumps(doc), True, 2))
+            elif finish != "length" and not normalise.is_object(text):
+                self._done = True
+                pieces.append(Piece(fault=normalise.BROKEN_CALL, done=True))
+                return False
+        return True
 
     def _spelling(self, data: bytes, model: str) -> bytes:
         name = orjson.dumps(model)
@@ -236,14 +277,28 @@ class OpenAIDecoder:
             return
         normalise.head(doc, self._rendering, _KIND)
         usage = normalise.usage(doc.get("usage"))
+        last = None
         if not self._rendering.include_usage:
             doc.pop("usage", None)
+        elif usage is not None and raw:
+            if not self._counting and any(isinstance(c, dict) and c.get("finish_reason") for c in raw):
+                # Usage belongs on a chunk of its own, where clients look for it.
+                last = orjson.dumps({**doc, "choices": []})
+                doc["usage"] = None
+            self._counting = True
         choices = [normalise.choice(item, number) for number, item in enumerate(raw)]
         doc["choices"] = choices
         size, text, content, finish = 0, "", False, None
         for choice in choices:
             delta = choice["delta"] = normalise.delta(choice.get("delta"))
             self._begin(choice["index"], delta)
+            reason = choice["finish_reason"]
+            if (
+                reason is not None
+                and choice["index"] in self._tools
+                and not self._sound(choice["index"], reason, pieces)
+            ):
+                return
             more, said = normalise.generated(delta)
             size += more
             text += said
@@ -254,7 +309,9 @@ class OpenAIDecoder:
         finish = self._finished(finish)
         silent = not choices and (usage is None or not self._rendering.include_usage)
         chunk = None if silent else orjson.dumps(doc)
-        pieces.append(Piece(chunk, content, size, text, finish, usage))
+        pieces.append(Piece(chunk, content, size, text, finish, usage if last is None else None))
+        if last is not None:
+            pieces.append(Piece(last, usage=usage))
 
     def _finished(self, reason: str | None) -> str | None:
         """The stream's finish reason: that of its last choice, once all that were asked for have begun and finished."""
@@ -271,6 +328,8 @@ class OpenAIDecoder:
         for call in delta.get("tool_calls", ()):
             self._tools.add(index)
             key = (index, call["index"])
+            function = call.get("function")
+            self._spell(index, call["index"], function.get("arguments") if isinstance(function, dict) else None)
             if call.get("id") is None:
                 continue
             if key in self._tool_ids:
@@ -290,6 +349,8 @@ class OpenAIDecoder:
             return
         for index in sorted(self._open):
             reason = "tool_calls" if index in self._tools else "stop"
+            if index in self._tools and not self._sound(index, reason, pieces):
+                return
             doc: dict[str, Any] = {"choices": [{"index": index, "delta": {}, "finish_reason": reason}]}
             normalise.head(doc, self._rendering, _KIND)
             self._open.discard(index)

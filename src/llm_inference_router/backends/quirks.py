@@ -23,6 +23,7 @@ class Quirks(Struct, frozen=True):
     format_or_tools: bool = False  # refuses response_format beside tools
     one_choice: bool = False  # ignores n
     no_json_schema: bool = False  # knows json_object alone
+    strict_messages: bool = False  # refuses messages with fields that it does not know
     continues: bool = False  # has to be told that the last message is the beginning of the answer
     completions: frozenset[str] | None = None  # None: no /v1/completions; else what that takes beside one text
     embeddings: bool = False  # has /v1/embeddings
@@ -86,9 +87,11 @@ def _format(quirks: Quirks, body: dict[str, Any]) -> str | None:
     if quirks.no_json_schema and kind == "json_schema":
         body["response_format"] = {"type": "json_object", "schema": wanted["json_schema"].get("schema", {})}
         return warning("rewritten", "response_format")
-    if quirks.format_or_tools and body.get("tools"):
-        del body["response_format"]
-        return None if kind == "text" else warning("dropped", "response_format")
+    if quirks.format_or_tools:
+        if body.get("tools"):
+            del body["response_format"]
+            return None if kind == "text" else warning("dropped", "response_format")
+        body.pop("tools", None)  # an empty list is refused as well
     if not quirks.grammar_formats:
         return None
     if kind == "text":
@@ -123,7 +126,7 @@ _ALL: Final = _PROMPTS | completions.OPTIONS | {completions.NOTHING}
 TABLE: Final[dict[str, Quirks]] = {
     quirks.name: quirks
     for quirks in (
-        Quirks("openai", embeddings=True),
+        Quirks("openai", strict_messages=True, embeddings=True),
         Quirks("openai_compatible", completions=_ALL, embeddings=True),
         Quirks(
             "vllm",

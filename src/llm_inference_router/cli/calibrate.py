@@ -34,6 +34,7 @@ from llm_inference_router.learning.artefact import encode
 from llm_inference_router.money import from_usd, to_usd
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.contents import prompts as recorded
+from llm_inference_router.store.idempotency import Ending
 from llm_inference_router.store.schema import path_of
 from llm_inference_router.store.turns import Thread
 from llm_inference_router.telemetry.logs import Log
@@ -251,7 +252,7 @@ class _Nowhere:
 
     degraded = None
 
-    async def append(self, record: Record) -> None:
+    async def append(self, record: Record, ending: Ending | None = None) -> None:
         raise AssertionError("calibration records nothing")
 
     def decision(self, decision_id: str) -> dict[str, Any] | None:

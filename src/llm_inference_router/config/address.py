@@ -1,13 +1,45 @@
 """Addresses in a config: what may be called, and what must never be."""
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?\Z")
 _NUMERIC_LABEL = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)\Z")
-_METADATA = frozenset({"169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254"})
+# Where clouds tell a machine its credentials. IPv4's link-local addresses hold most of them, and no model server.
+_METADATA = tuple(
+    ip_network(text)
+    for text in [
+        "169.254.0.0/16",
+        "100.100.100.200",
+        "168.63.129.16",
+        "fd00:ec2::/32",
+        "fd20:ce::254",
+        "fe80::a9fe:a9fe",
+    ]
+)
+# This machine, private and shared networks, and addresses of no one server.
+_PRIVATE = tuple(
+    ip_network(text)
+    for text in [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "224.0.0.0/3",
+        "::/127",
+        "fc00::/7",
+        "fe80::/10",
+        "ff00::/8",
+    ]
+)
+_TRANSLATED = ip_network("64:ff9b::/96")  # NAT64 (RFC 6052): the last four bytes are an IPv4 address
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata"})
+IPAddress: TypeAlias = IPv4Address | IPv6Address
+
 _CALLS = ("/chat/completions", "/completions", "/messages", "/responses", "/embeddings")
 
 
@@ -55,17 +87,42 @@ def _host_problem(parts: SplitResult) -> str | None:
             return "has a host that is no name and no address"
         if _NUMERIC_LABEL.match(name.rpartition(".")[2]):
             return "has a numeric host that is no address; write it as four numbers with dots"
-    if name in _METADATA_NAMES or (address is not None and str(address) in _METADATA):
+    if name in _METADATA_NAMES or (address is not None and is_metadata(address)):
         return "is a cloud metadata address, which holds the machine's credentials: refused"
     if address is not None and (address.is_unspecified or address.is_multicast):
         return "is not the address of one server"
     return None
 
 
-def _address(name: str) -> IPv4Address | IPv6Address | None:
+def is_metadata(address: IPAddress) -> bool:
+    """Whether nothing may ever be sent there: it gives away the credentials of the machine."""
+    return any(address in network for network in _METADATA)
+
+
+def is_private(address: IPAddress) -> bool:
+    """Whether it is no address of the public internet: this machine, its network, or nobody."""
+    return any(address in network for network in _PRIVATE)
+
+
+def written(name: str) -> bool:
+    """Whether a host is itself the address, or `localhost`, so that no resolver decides where it is."""
+    return name.lower() == "localhost" or _address(name) is not None
+
+
+def reached(text: str) -> IPAddress:
+    """The address that is reached at a numeric one, an IPv4 address inside an IPv6 one taken out of it. Raises
+    ValueError for text that is no address."""
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped or address.sixtofour:
+            return address.ipv4_mapped or address.sixtofour or address
+        if address in _TRANSLATED:
+            return IPv4Address(address.packed[-4:])
+    return address
+
+
+def _address(name: str) -> IPAddress | None:
     try:
-        address = ip_address(name)
+        return reached(name)
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address

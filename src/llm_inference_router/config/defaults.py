@@ -1,6 +1,7 @@
 """Defaults that depend on a model's backend: where it listens, and what it can do when the file does not
 say."""
 
+from llm_inference_router.config.claude import claude
 from llm_inference_router.config.schema import BackendName, ModelConfig
 from llm_inference_router.vocabulary import Capability
 
@@ -19,7 +20,7 @@ ENDPOINTS: dict[BackendName, str | None] = {
 # nobody can know from its name, so it has to say.
 CAPABILITIES: dict[BackendName, tuple[Capability, ...]] = {
     "openai": ("tools", "parallel_tools", "json_schema", "vision", "logprobs"),
-    "anthropic": ("tools", "parallel_tools", "vision", "prefill"),
+    "anthropic": ("tools", "parallel_tools", "json_schema", "vision", "prefill"),
     "vllm": (),
     "tgi": (),
     "ollama": (),
@@ -43,4 +44,11 @@ def urls(model: ModelConfig) -> tuple[str, ...]:
 
 
 def capabilities(model: ModelConfig) -> frozenset[Capability]:
-    return frozenset(CAPABILITIES[model.backend] if model.capabilities is None else model.capabilities)
+    """What the file says, or else what the backend's models usually do: of Claude, what its version can."""
+    if model.capabilities is not None:
+        return frozenset(model.capabilities)
+    usual = frozenset(CAPABILITIES[model.backend])
+    if model.backend != "anthropic":
+        return usual
+    named = claude(model.upstream_model or model.name)
+    return usual - ({"prefill"} if not named.prefilled else set()) - ({"json_schema"} if not named.schemas else set())

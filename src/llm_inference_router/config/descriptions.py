@@ -44,6 +44,7 @@ _SENTENCES: dict[str, dict[str, str]] = {
     },
     "EndpointConfig": {
         "url": "The part of the address before /chat/completions or /messages.",
+        "private": "A cloud model's name may resolve to an address of a private network: a gateway or private link.",
     },
     "PriceConfig": {
         "input": "USD per million prompt tokens.",

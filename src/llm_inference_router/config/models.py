@@ -42,11 +42,13 @@ def _endpoints(model: ModelConfig) -> tuple[types.Endpoint, ...]:
         return (types.Endpoint(id=f"{model.name}@simulated", url=f"simulated://{model.name}"),)
     endpoints: list[types.Endpoint] = []
     seen: dict[str, int] = {}
+    private = {endpoint.url for endpoint in model.endpoints if endpoint.private}
     for url in defaults.urls(model):
         host = urlsplit(url).netloc.lower()
         seen[host] = seen.get(host, 0) + 1
         number = f"#{seen[host]}" if seen[host] > 1 else ""
-        endpoints.append(types.Endpoint(id=f"{model.name}@{host}{number}", url=url.rstrip("/")))
+        name = f"{model.name}@{host}{number}"
+        endpoints.append(types.Endpoint(id=name, url=url.rstrip("/"), private=url in private))
     return tuple(endpoints)
 
 

@@ -97,6 +97,7 @@ class Server(Strict, frozen=True, kw_only=True):
 
 class EndpointConfig(Strict, frozen=True, kw_only=True):
     url: str
+    private: bool = False
 
 
 class PriceConfig(Strict, frozen=True, kw_only=True):

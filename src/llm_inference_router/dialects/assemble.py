@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
+
 from llm_inference_router.dialects.base import Writer
 from llm_inference_router.types import Fault, Piece, Usage
 
@@ -60,8 +62,8 @@ class Assembly:
     """
 
     __slots__ = (
-        "_frame", "_held", "_held_bytes", "_keep_text", "_prompt_tokens", "_spent", "_texts", "begun", "called", "done",
-        "failure", "finish_reason", "malformed", "text_chars", "usage", "writer",
+        "_frame", "_held", "_held_bytes", "_keep_text", "_prompt", "_prompt_tokens", "_spent", "_texts", "begun",
+        "called", "done", "failure", "finish_reason", "malformed", "text_chars", "usage", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +81,7 @@ class Assembly:
         self.writer = writer
         self._frame = writer.relayed if relayed else writer.chunk
         self._spent = spent
+        self._prompt: Usage | None = None  # what the upstream said of the input before it was cut
         self._prompt_tokens = prompt_tokens
         self._keep_text = keep_text
         self._held: list[bytes] = []
@@ -97,6 +100,8 @@ class Assembly:
         """The frames to send now."""
         if piece.usage is not None:
             self.usage = piece.usage
+        if piece.prompt is not None:
+            self._prompt = piece.prompt
         if self.failure is not None:
             return ()
         if piece.fault is not None:
@@ -162,8 +167,14 @@ class Assembly:
         return "".join(self._texts)
 
     def billed(self) -> Usage:
-        """Usage as reported, or else estimated from the text so far and marked as such."""
-        return self.usage or estimate(self._prompt_tokens, self.text_chars)
+        """Usage as reported, or else estimated from the text so far and marked as such; the input as the upstream
+        counted it, where it said so at the beginning."""
+        if self.usage is not None:
+            return self.usage
+        rough = estimate(self._prompt_tokens, self.text_chars)
+        if self._prompt is None:
+            return rough
+        return structs.replace(self._prompt, output_tokens=rough.output_tokens, source="estimated")
 
     def _hold(self, piece: Piece) -> None:
         framed = self._frame(piece)

@@ -5,6 +5,7 @@ message of the user, which is as near as chat comes; what chat has no words for 
 a suffix) is noted in `own`, and only models whose servers take it are asked.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_inference_router.dialects import chat
@@ -139,6 +140,11 @@ def _judge(doc: dict[str, Any]) -> None:
     texts = type(stop) is list and all(type(one) is str for one in stop)
     if stop is not None and type(stop) is not str and not texts:
         raise invalid_type("stop", "one of a string or an array of strings", stop)
+    refuse_foreign(doc)
+
+
+def refuse_foreign(doc: Mapping[str, Any]) -> None:
+    """Where a request goes, and with which key, is the configuration's to say. Raises InvalidRequest."""
     for name in _FOREIGN:
         if doc.get(name) is not None:
             message = f"'{name}' cannot be chosen by a request; endpoints are set in the router's configuration."

@@ -27,10 +27,10 @@ _PREAMBLE: Final = re.compile(
     r"|let me (?:continue|go on|finish)|i apologi[sz]e|apologies|sorry|as an ai|you(?:'re| are) right|i was cut)\b",
     re.IGNORECASE,
 )
-MISFIT_CODE: Final = "rest_does_not_join"
+MISFIT: Final = "rest_does_not_join"
 _ENDED: Final = re.compile(r"""[.!?:;…。！？।؟)\]}>"'`*|]\s*\Z""")
-_MISFIT: Final = Fault(
-    "truncated", "the rest of the answer, from another model, did not join what had been sent", code=MISFIT_CODE
+_MISJOINED: Final = Fault(
+    "truncated", "the rest of the answer, from another model, did not join what had been sent", code=MISFIT
 )
 
 
@@ -188,7 +188,7 @@ class Continuing:
         if finish is not None or piece.done:
             text += self._seam.end(self._called)
         if self._seam.unfit or delta.get("refusal"):
-            return [quiet_of(piece), Piece(fault=_MISFIT, done=True)]
+            return [quiet_of(piece), Piece(fault=_MISJOINED, done=True)]
         pieces = []
         if text or calls:
             shown = {name: value for name, value in (("content", text), ("tool_calls", calls)) if value}
@@ -216,5 +216,5 @@ def whole(said: str, request: ChatRequest) -> Fault | None:
     try:
         orjson.loads(said)
     except orjson.JSONDecodeError:
-        return Fault("truncated", "the parts of the answer together are no valid JSON", code=MISFIT_CODE)
+        return Fault("truncated", "the parts of the answer together are no valid JSON", code=MISFIT)
     return None

@@ -80,7 +80,8 @@ def to_error(fault: Fault) -> RouterError:
     if kind == "status":
         return _status(fault)
     message = _WORDS.get(kind, "the upstream failed")
-    return UpstreamUnavailable(f"No model could answer: {message}.", retry_after_s=fault.retry_after_s)
+    waiting = {} if fault.retry_after_s is None else {"status": 503}
+    return UpstreamUnavailable(f"No model could answer: {message}.", retry_after_s=fault.retry_after_s, **waiting)
 
 
 def _status(fault: Fault) -> RouterError:

@@ -12,7 +12,7 @@ from typing import Any
 from llm_inference_router.backends.base import Answer
 from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Writer
-from llm_inference_router.dialects.continuation import MISFIT_CODE
+from llm_inference_router.dialects.continuation import MISFIT
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.trace import LOST, Trace
@@ -134,7 +134,14 @@ class Dispatch:
             if fault is not None and fault is not _CANCELLED and fault is not LOST:
                 runtime.forget_snapshot()
             attempt = self._trace.tried(
-                model, endpoint, fault, trial.usage(fault), began=began, ended=ended, at=runtime.clock.now_ms()
+                model,
+                endpoint,
+                fault,
+                trial.usage(fault),
+                began=began,
+                ended=ended,
+                at=runtime.clock.now_ms(),
+                skipped=trial.assembly.malformed if trial.assembly else 0,
             )
             if fault is None and attempt.usage is not None and self._part is None:
                 self._learn(trial, attempt, attempt.usage)
@@ -232,7 +239,7 @@ class Dispatch:
 
 def _blamed(fault: Fault | None, model: Model, remaining: float) -> Fault | None:
     """What the endpoint is told: not what another one's beginning, or the request's own deadline, brought about."""
-    if fault is None or fault.code == MISFIT_CODE:
+    if fault is None or fault.code == MISFIT:
         return None
     late = fault.kind == "timeout.total" and remaining < model.timeouts.first_token
     return _CANCELLED if late else fault

@@ -4,26 +4,40 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from llm_inference_router.resilience.balance import pick, prefix_of
 from llm_inference_router.resilience.breaker import Breaker, State
-from llm_inference_router.types import Endpoint, Fault, Message, Model
+from llm_inference_router.types import ARGUMENTS_CODE, Endpoint, Fault, Message, Model
 
 _RATE_LIMIT_REST_S = 5.0  # where the upstream names no time
 _LONGEST_REST_S = 60.0
 _AUTH_REST_S = 60.0
+_MISTAKES = frozenset({400, 413, 422})
+_ANSWERED = frozenset({"context_length_exceeded", ARGUMENTS_CODE})
 _BLAMELESS = frozenset({"rate_limited", "auth", "cancelled", "hedged"})
 
 
 class EndpointState:
-    __slots__ = ("breaker", "drained", "limited", "outstanding", "rests_until")
+    __slots__ = ("breaker", "drained", "limited", "outstanding", "refused", "rests_until")
 
     def __init__(self, breaker: Breaker | None) -> None:
         self.breaker = breaker
         self.outstanding = 0
         self.rests_until = 0.0
         self.limited = False  # its last rest was asked for by its upstream
+        self.refused = False  # its last rest is for refused credentials
         self.drained = False  # by its owner: what runs on it ends, and nothing new is sent
 
     def permits(self, now: float) -> bool:
         return not self.drained and now >= self.rests_until and (self.breaker is None or self.breaker.permits(now))
+
+    def rest(self, until: float) -> None:
+        """Longer than it rests already, or not at all: a short advice takes nothing from a long one."""
+        self.rests_until = max(self.rests_until, until)
+
+    def reconfigure(self, breaker: Breaker | None) -> None:
+        """What a new configuration changes: the breaker where it is set otherwise, and the credentials, perhaps."""
+        if self.refused:
+            self.refused, self.rests_until = False, 0.0
+        if (self.breaker and self.breaker.settings) != (breaker and breaker.settings):
+            self.breaker = breaker
 
     def rests_for(self, now: float) -> float:
         rest = max(0.0, self.rests_until - now)
@@ -39,6 +53,9 @@ class Endpoints:
         """What `before` knows of an endpoint that is the same still holds."""
         self._models = models
         known = before.known if before is not None else {}
+        for endpoint, state in known.items():
+            if endpoint.id in breakers:
+                state.reconfigure(breakers[endpoint.id])
         self.known: dict[Endpoint, EndpointState] = {
             endpoint: known.get(endpoint) or EndpointState(breakers[endpoint.id])
             for model in models
@@ -73,19 +90,20 @@ class Endpoints:
         state = self._states[endpoint.id]
         state.outstanding -= 1
         if now >= state.rests_until:
-            state.limited = False
+            state.limited = state.refused = False
         if fault is not None and fault.kind == "rate_limited":
             rest = _RATE_LIMIT_REST_S if fault.retry_after_s is None else fault.retry_after_s
-            state.rests_until = now + min(rest, _LONGEST_REST_S)
+            state.rest(now + min(rest, _LONGEST_REST_S))
             state.limited = True
         elif fault is not None and fault.status >= 500 and fault.retry_after_s is not None:
-            state.rests_until = now + min(fault.retry_after_s, _LONGEST_REST_S)
+            state.rest(now + min(fault.retry_after_s, _LONGEST_REST_S))
         elif fault is not None and fault.kind == "auth":
-            state.rests_until = now + _AUTH_REST_S
+            state.rest(now + _AUTH_REST_S)
+            state.refused = True
         if state.breaker is None:
             return
-        if fault is None or fault.final or fault.code == "context_length_exceeded":
-            state.breaker.succeeded(turn)  # it answered: a client's mistake is no failure of the endpoint
+        if fault is None or fault.final or fault.status in _MISTAKES or fault.code in _ANSWERED:
+            state.breaker.succeeded(turn)  # it answered: a client's or a model's mistake is no failure of the endpoint
         elif fault.kind in _BLAMELESS:
             state.breaker.abandoned(turn)
         else:

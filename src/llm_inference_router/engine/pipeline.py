@@ -12,29 +12,37 @@ from llm_inference_router.dialects.spoken import KEPT
 from llm_inference_router.engine.deadline import ClientStalled
 from llm_inference_router.engine.dispatch import Dispatch
 from llm_inference_router.engine.runtime import Runtime
-from llm_inference_router.engine.sink import Sink
+from llm_inference_router.engine.sink import Once, Sink
 from llm_inference_router.engine.trace import Trace
 from llm_inference_router.errors import Draining, Internal
 from llm_inference_router.money import to_usd
 from llm_inference_router.routing.explain import explain
 from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.idempotency import Ending
 from llm_inference_router.types import ChatRequest, Content, Decision, Record, Turn
 
 CLIENT_LEFT = "client left"  # the word with which the server cancels an answer that nobody waits for
-_CLIENT_LEFT = 499  # nginx's word for it; never sent
+CLIENT_LEFT_STATUS = 499  # nginx's word for it; never sent
 
 
 class Pipeline:
-    """Answers one request. `explained` adds the decision to the answer's last JSON."""
+    """Answers one request. `explained` adds the decision to the answer's last JSON; `once`: it has a key."""
 
     def __init__(
-        self, runtime: Runtime, request: ChatRequest, decision: Decision, *, arrived: float, explained: bool
+        self,
+        runtime: Runtime,
+        request: ChatRequest,
+        decision: Decision,
+        *,
+        arrived: float,
+        explained: bool,
+        once: Once | None = None,
     ) -> None:
         self._runtime = runtime
         self._request = request
         self._explained = explained
         self.left = False  # set by the server when the client has gone
-        self.complete = False  # the whole answer has been handed over
+        self._once = once
         baseline = runtime.catalog.models[decision.baseline]
         self.trace = Trace(decision, baseline, stream=request.stream, arrived=arrived)
         self._dispatch: Dispatch | None = None
@@ -57,14 +65,15 @@ class Pipeline:
         try:
             fault = await dispatch.run()
         except ClientStalled:
-            runtime.spawn(self._record(dispatch, _CLIENT_LEFT, "client_stalled"))
+            runtime.spawn(self._record(dispatch, CLIENT_LEFT_STATUS, "client_stalled", ending=self._cut()))
             raise
         except asyncio.CancelledError as cancelled:
             # A limit may have struck in the same moment: then the word is lost, and `left` still tells.
             if self.left or CLIENT_LEFT in cancelled.args:
-                runtime.spawn(self._record(dispatch, _CLIENT_LEFT, "client_left"))
+                runtime.spawn(self._record(dispatch, CLIENT_LEFT_STATUS, "client_left", ending=self._cut()))
             else:
-                runtime.spawn(self._record(dispatch, 200 if dispatch.begun else Draining.status, Draining.code))
+                status = 200 if dispatch.begun else Draining.status
+                runtime.spawn(self._record(dispatch, status, Draining.code, ending=self._cut()))
             raise
         except Exception:
             await self._record(dispatch, Internal.status, Internal.code)  # a mistake of ours leaves a record too
@@ -83,35 +92,48 @@ class Pipeline:
     async def _complete(self, dispatch: Dispatch, sink: Sink) -> None:
         try:
             body, frames, turn = self._last(dispatch)
+            ending = self._once.answered(self.trace, body, frames) if self._once is not None else None
         except Exception:
             await self._record(dispatch, Internal.status, Internal.code)  # a mistake of ours leaves a record too
             raise
-        await self._record(dispatch, 200, None, turn)
+        await self._record(dispatch, 200, None, turn, ending)
         if body is not None:
-            if self._explained:
-                body["router"] = self._explanation()
-            await sink.whole(self.trace, orjson.dumps(body))
+            await sink.whole(self.trace, body)
         else:
             if not dispatch.begun:
                 await sink.begin(self.trace)
             await sink.end(frames)
-        self.complete = True
 
-    def _last(self, dispatch: Dispatch) -> tuple[dict[str, Any] | None, bytes, Turn | None]:
+    def _cut(self) -> Ending | None:
+        return self._once.cut(self.trace) if self._once is not None else None
+
+    def _last(self, dispatch: Dispatch) -> tuple[bytes | None, bytes, Turn | None]:
         """What the client is given last, a whole answer or the last bytes of a stream, and what is kept of it."""
         keep = KEPT.get(self._request.dialect)
         if keep is not None and not self._runtime.keeps_content(self.trace.decision.route):
             keep = None
         if dispatch.answer is not None:
             body = dispatch.body()
-            return body, b"", keep(self._request, body, None) if keep else None
+            turn = keep(self._request, body, None) if keep else None
+            if self._explained:
+                body["router"] = self._explanation()
+            return orjson.dumps(body), b"", turn
         assembly = dispatch.assembly
         assert assembly is not None
         frames = b"".join(assembly.end(self._explanation() if self._explained else None))
         return None, frames, keep(self._request, None, assembly.writer) if keep else None
 
-    async def _record(self, dispatch: Dispatch, status: int, error: str | None, turn: Turn | None = None) -> None:
+    async def _record(
+        self,
+        dispatch: Dispatch,
+        status: int,
+        error: str | None,
+        turn: Turn | None = None,
+        ending: Ending | None = None,
+    ) -> None:
         runtime = self._runtime
+        if ending is None and self._once is not None:
+            ending = self._once.failed()
         record = self.trace.record(
             status=status,
             error=error,
@@ -121,11 +143,11 @@ class Pipeline:
             content=self._content(dispatch, turn),
         )
         runtime.observer.answered(record)
-        await self._append(record)
+        await self._append(record, ending)
 
-    async def _append(self, record: Record) -> None:
+    async def _append(self, record: Record, ending: Ending | None) -> None:
         try:
-            await self._runtime.store.append(record)
+            await self._runtime.store.append(record, ending)
         except StoreFault:
             # The answer is paid for and good: it goes out, and the loss is counted and logged by the observer.
             self._runtime.observer.dropped(record)

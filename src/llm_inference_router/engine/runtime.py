@@ -31,6 +31,7 @@ from llm_inference_router.types import Decision, Message, Model
 _CLOSE_S = 5.0
 _PINNED = Retry()
 _SNAPSHOT_S = 0.5  # how old the live figures and resting models of a decision may be
+_FIRST_PRUNE_S = 60.0  # after the start
 
 
 class Runtime:
@@ -63,7 +64,8 @@ class Runtime:
         self.live: LiveFigures = LiveFigures(self.catalog.models, before.live if before else None)
         self.random = random.Random()
         self._budgets = _budgets(config, before)
-        self._pinned_budget = RetryBudget(_PINNED.budget)
+        self._pinned_budget: RetryBudget = before._pinned_budget if before else RetryBudget(_PINNED.budget)
+        self.prune_at: float = before.prune_at if before else clock.monotonic() + _FIRST_PRUNE_S
         http = HttpTransport(_credentials(config, self.backends))
         simulated = SimulatedTransport()
         self._transports: tuple[Transport, ...] = (http, simulated)

@@ -1,8 +1,10 @@
-"""Where an answer goes. The server implements it on ASGI; a test can on a list."""
+"""Where an answer goes, and who is told how its request ended. The server implements it on ASGI; a test can on a
+list."""
 
 from typing import Protocol
 
 from llm_inference_router.engine.trace import Trace
+from llm_inference_router.store.idempotency import Ending
 
 
 class Sink(Protocol):
@@ -21,3 +23,19 @@ class Sink(Protocol):
         ...
 
     async def end(self, frames: bytes) -> None: ...
+
+
+class Once(Protocol):
+    """Of a request with an idempotency key: asked just before its record is written, what is written as one with it."""
+
+    def answered(self, trace: Trace, body: bytes | None, last: bytes) -> Ending:
+        """`body`: the whole answer; None: a stream, whose last bytes are `last`. Either is sent afterwards."""
+        ...
+
+    def failed(self) -> Ending:
+        """The client is told that there is no answer."""
+        ...
+
+    def cut(self, trace: Trace) -> Ending:
+        """The client left, or the router is stopping."""
+        ...

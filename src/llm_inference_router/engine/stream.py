@@ -50,13 +50,14 @@ class Stream:
         """Sends what can leave at once. False: the task has something to do."""
         assembly = self._assembly
         frames: list[bytes] = []
-        for piece in self._decoder.feed(data):
+        pieces = self._decoder.feed(data)
+        for piece in pieces:
             frames += assembly.push(piece)
         if frames and not (self._begun and self._sink.write(_joined(frames))):
             self._unsent = frames
             return False
-        if self._begun and not self._finishing:
-            self._deadline.touch()
+        if pieces and self._begun and not self._finishing:
+            self._deadline.touch()  # comments alone come from proxies, whose model may have died
         return assembly.finish_reason is None and not assembly.settled
 
     async def _send(self) -> None:

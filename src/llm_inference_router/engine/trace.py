@@ -43,8 +43,9 @@ class Trace:
         began: float,
         ended: float,
         at: int,
+        skipped: int = 0,
     ) -> Attempt:
-        """One upstream try is over; `fault` None means it answered."""
+        """One upstream try is over; `fault` None means it answered. `skipped`: malformed events of its stream."""
         first = None if fault is LOST else self.first_content_at
         attempt = Attempt(
             decision_id=self.decision.id,
@@ -58,7 +59,7 @@ class Trace:
             total_ms=(ended - began) * 1000,
             usage=usage,
             cost=cost(model.price, usage) if usage else 0,
-            detail=(fault.code or "") if fault else "",  # never its message: upstreams quote prompts in theirs
+            detail=_detail(fault, skipped),
         )
         self.attempts.append(attempt)
         self._running -= 1
@@ -116,3 +117,9 @@ class Trace:
             simulated=bool(self.model and self.model.simulated),
         )
         return Record(self.decision, tuple(self.attempts), outcome, content)
+
+
+def _detail(fault: Fault | None, skipped: int) -> str:
+    """Never the fault's message: upstreams quote prompts in theirs."""
+    words = [fault.code] if fault is not None and fault.code else []
+    return ", ".join([*words, f"{skipped} malformed events skipped"] if skipped else words)

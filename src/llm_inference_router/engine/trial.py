@@ -5,12 +5,14 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from llm_inference_router.backends.anthropic_tools import custom_names
 from llm_inference_router.backends.base import Answer, Backend, Rendering, provider_at
 from llm_inference_router.backends.registry import relay
 from llm_inference_router.dialects.assemble import Assembly, added, estimate
 from llm_inference_router.dialects.base import Head, Writer
 from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.dialects.continuation import Continuing, Seam, continued, whole
+from llm_inference_router.dialects.limit import limited
 from llm_inference_router.dialects.spoken import SPOKEN
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.runtime import Runtime
@@ -63,6 +65,8 @@ class Trial:
         request = continued(self._request, self._part.text, prefilled) if self._part else self._request
         relayed = relay(model.backend, request.dialect) if self._part is None else None
         backend = relayed or self._runtime.backends[model.name]
+        if relayed is None:
+            request = limited(request, model.max_output)
         asked = model if len(model.endpoints) < 2 else structs.replace(model, endpoints=(endpoint,))
         encoded = backend.encode(request, asked)
         self.warnings = encoded.warnings if relayed else (*request.warnings, *encoded.warnings)
@@ -179,6 +183,7 @@ class Trial:
             choices=self._request.choices,
             provider=provider_at(self.tried.endpoint.url),
             source=self._request.source,
+            custom_tools=custom_names(self._request.body) if self._request.tools else frozenset(),
         )
 
     def _assembly(self, keep_text: bool, relayed: bool) -> Assembly:

@@ -45,7 +45,7 @@ def probes(config: Config, models: dict[str, Model]) -> Iterator[Probe]:
         for endpoint in model.endpoints:
             parts = urlsplit(endpoint.url)
             path = health.path or parts.path.rstrip("/") + "/models"
-            origin = Endpoint(endpoint.id, f"{parts.scheme}://{parts.netloc}")
+            origin = Endpoint(endpoint.id, f"{parts.scheme}://{parts.netloc}", endpoint.private)
             yield Probe(model, origin, path, float(health.every))
 
 
@@ -88,7 +88,9 @@ async def _keep_flushing(observer: Observer) -> None:
 async def _keep_pruning(runtime: Runtime, store: SqliteStore) -> None:
     retain_ms = int(runtime.config.store.retain * 1000)
     while True:
-        await asyncio.sleep(_PRUNE_S)
+        # A reload begins this anew, but inherits the time: frequent ones would put it off for ever otherwise.
+        await asyncio.sleep(max(0.0, runtime.prune_at - runtime.clock.monotonic()))
+        runtime.prune_at = runtime.clock.monotonic() + _PRUNE_S
         try:
             await store.prune(runtime.clock.now_ms() - retain_ms)
             await store.perform(partial(forget, before=runtime.clock.now_ms() - _KEYS_MS))

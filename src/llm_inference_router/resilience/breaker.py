@@ -24,6 +24,7 @@ class Breaker:
     """`failures` within `window` seconds open it for `rest` seconds. Times are monotonic seconds."""
 
     def __init__(self, failures: int, window: float, rest: float) -> None:
+        self.settings = (failures, window, rest)
         self._limit = failures
         self._window = window
         self._rest = rest

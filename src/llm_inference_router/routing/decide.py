@@ -96,12 +96,20 @@ def decide(ask: Ask, snapshot: Snapshot) -> Decision:
     resting, live = snapshot.resting, snapshot.live
     embeds, free = ask.dialect == "embeddings", not choice.pinned
     # Each text of a request for embeddings has the window to itself, so their sum says nothing.
-    windows = free and not embeds
-    models, rejections = admissible(ask, choice.models, narrowings, resting, windows=windows, outputs=free, live=live)
+    windows, outputs = free and not embeds, free
+    models, rejections = admissible(
+        ask, choice.models, narrowings, resting, windows=windows, outputs=outputs, live=live
+    )
+    if not models and any(one.reason == "output" for one in rejections):
+        # Nobody gives that many: then whoever may gives what it can.
+        outputs = False
+        models, rejections = admissible(
+            ask, choice.models, narrowings, resting, windows=windows, outputs=outputs, live=live
+        )
     if embeds:
         models, rejections = one_space(choice.models, models, rejections)
     elif not models and fits_nowhere(ask, choice.models):
-        models, rejections = beyond_windows(ask, choice.models, narrowings, resting, live, outputs=free)
+        models, rejections = beyond_windows(ask, choice.models, narrowings, resting, live, outputs=outputs)
     if not models:
         raise _refusal(choice, rejections, snapshot)
     policy = _FIXED if embeds and free else _policy(choice, rule, ask)

@@ -59,7 +59,7 @@ def admissible(
     remaining: list[Model] = []
     rejections: list[Rejection] = []
     signals = ask.signals
-    padded, reserved = int(signals.prompt_tokens * CONTEXT_MARGIN), ask.max_tokens if outputs else None
+    padded, length = int(signals.prompt_tokens * CONTEXT_MARGIN), _length(ask) if outputs else 0
     for model in models:
         if signals.attachments:
             padded = _padded(ask, model)
@@ -67,8 +67,8 @@ def admissible(
         rejection = None
         if lacking is not None:
             rejection = Rejection(model.name, "capability", lacking)
-        elif reserved is not None and model.max_output is not None and reserved > model.max_output:
-            detail = f"gives at most {model.max_output} tokens, {reserved} are asked for"
+        elif model.max_output is not None and length > model.max_output:
+            detail = f"gives at most {model.max_output} tokens, up to {length} are expected"
             rejection = Rejection(model.name, "output", detail)
         elif windows and padded + _room(ask, model) > model.context:
             rejection = _too_small(ask, model)
@@ -97,6 +97,14 @@ def incapable(ask: Ask, model: Model) -> str | None:
     if ask.own and not ask.own <= (taken := takes(model.backend, ask.dialect)):
         return f"has no way to take {', '.join(sorted(ask.own - taken))}"
     return None
+
+
+def _length(ask: Ask) -> int:
+    """Tokens that the answer may well have, where the client wants that many.
+
+    Its limit alone says nothing: agents always name a large one, and a model that gives less is asked for less.
+    """
+    return 0 if ask.max_tokens is None else min(ask.max_tokens, ask.signals.output_tokens.p90)
 
 
 def _padded(ask: Ask, model: Model) -> int:
@@ -130,12 +138,7 @@ def _barred(ask: Ask, model: Model, narrowings: Sequence[Narrowing], live: Mappi
 
 def _able(ask: Ask, models: Sequence[Model]) -> list[Model]:
     """Those that could serve the request, were it only short enough."""
-    reserved = ask.max_tokens or 0
-    return [
-        model
-        for model in models
-        if incapable(ask, model) is None and (model.max_output is None or reserved <= model.max_output)
-    ]
+    return [model for model in models if incapable(ask, model) is None]
 
 
 def fits_nowhere(ask: Ask, models: Sequence[Model]) -> bool:

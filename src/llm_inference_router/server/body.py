@@ -7,6 +7,7 @@ from llm_inference_router.engine.judge import Wishes
 from llm_inference_router.errors import InvalidRequest, RequestTimeout, TooLarge
 from llm_inference_router.money import from_usd
 from llm_inference_router.server.auth import Grant
+from llm_inference_router.server.refusal import busy
 from llm_inference_router.types import Caller, ChatRequest
 
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,8 +18,26 @@ _MOST_TAGS = 20
 _DISCARD = 4  # times the limit
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
-    """Raises TooLarge when the announced or the received length passes `limit` bytes.
+class Arriving:
+    """How many bytes of bodies are here that are not whole yet. They count as no running request: whoever sends half a
+    body and waits would take a place from those who work. So their memory has a bound of its own."""
+
+    def __init__(self, most: int = 256 * 1024 * 1024) -> None:
+        self.most = most
+        self.bytes = 0
+
+    def add(self, size: int) -> None:
+        """Raises Busy where there is no room."""
+        if self.bytes + size > self.most:
+            raise busy(f"more than {self.most} bytes of bodies are arriving at once")
+        self.bytes += size
+
+
+async def read_body(
+    receive: Receive, headers: Mapping[bytes, bytes], limit: int, arriving: Arriving | None = None
+) -> bytes:
+    """Raises TooLarge when the announced or the received length passes `limit` bytes, and Busy where all bodies that
+    are `arriving` hold too much.
 
     What is too large is read on and thrown away for a while: a client that is still sending when the connection closes
     would see a reset instead of the answer (nginx calls it lingering close).
@@ -28,21 +47,28 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
     parts: list[bytes] = []
     kept = True
     more = True
-    received = 0
-    while more:
-        if max(size, received) > limit:
-            kept = False
-            parts.clear()
-        if max(size, received) > _DISCARD * limit:
-            break
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RequestTimeout("the connection ended before the whole body had arrived")
-        part = message.get("body", b"")
-        received += len(part)
-        if kept:
-            parts.append(part)
-        more = message.get("more_body", False)
+    received = held = 0
+    try:
+        while more:
+            if max(size, received) > limit:
+                kept = False
+                parts.clear()
+            if max(size, received) > _DISCARD * limit:
+                break
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RequestTimeout("the connection ended before the whole body had arrived")
+            part = message.get("body", b"")
+            received += len(part)
+            more = message.get("more_body", False)
+            if kept:
+                parts.append(part)
+                if more and arriving is not None:
+                    arriving.add(len(part))
+                    held += len(part)
+    finally:
+        if held and arriving is not None:
+            arriving.bytes -= held
     if not kept or received > limit:
         raise _too_large(limit)
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from msgspec import structs
@@ -11,26 +12,28 @@ from llm_inference_router.dialects.spoken import FORWARDED
 from llm_inference_router.effects import new_id
 from llm_inference_router.engine.deadline import ClientStalled
 from llm_inference_router.engine.judge import judge
-from llm_inference_router.engine.pipeline import CLIENT_LEFT, Pipeline
+from llm_inference_router.engine.pipeline import CLIENT_LEFT, CLIENT_LEFT_STATUS, Pipeline
 from llm_inference_router.engine.runtime import Runtime
-from llm_inference_router.errors import Busy, Draining, Internal, RouterError
+from llm_inference_router.errors import Draining, Internal, RouterError
 from llm_inference_router.server.auth import Grant, Keys
-from llm_inference_router.server.body import LONGEST_VALUE, Receive, caller, forwarded, read_body, wishes
+from llm_inference_router.server.body import LONGEST_VALUE, Arriving, Receive, caller, forwarded, read_body, wishes
 from llm_inference_router.server.earlier import joined
-from llm_inference_router.server.idempotency import HEADER, Capture, Idempotency, replay
+from llm_inference_router.server.idempotency import HEADER, Held, Idempotency, KeyedReply, digest, replay
+from llm_inference_router.server.refusal import busy
 from llm_inference_router.server.reply import EXTENSION, Offer, Reply, Send
-from llm_inference_router.store.idempotency import Answer, Claim
+from llm_inference_router.store.idempotency import Answer
 
 Leaving: TypeAlias = set[Callable[[], None]]
 
 
 class Running:
-    """How many requests run."""
+    """How many requests run, and how much there is of bodies that are still coming."""
 
-    __slots__ = ("count",)
+    __slots__ = ("arriving", "count")
 
     def __init__(self) -> None:
         self.count = 0
+        self.arriving = Arriving()
 
 
 class Inference:
@@ -52,17 +55,19 @@ class Inference:
         offer: Offer = scope.get("extensions", {}).get(EXTENSION, {})
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if HEADER in headers:
-            exchange: _Exchange = _Once(self._dialect, self._runtime, send, headers, self._idempotency)
+            exchange: _Exchange = _Once(self._dialect, self._runtime, scope, send, headers, self._idempotency)
         else:
             reply = Reply(send, self._runtime, offer, self._dialect)
             exchange = _Exchange(self._dialect, self._runtime, reply, headers)
-        self._running.count += 1
         self._mine.count += 1
+        begun = 0
         try:
-            if self._running.count > self._runtime.config.server.max_requests:
-                spread = 2.0 * self._runtime.random.random()  # or all that are turned away would come back at once
-                raise Busy("too many requests are running (server.max_requests)", retry_after_s=1.0 + spread)
-            await exchange.run(self._keys, receive, offer.get("leaving"))
+            self._has_room()  # what cannot be taken is not read first
+            body, grant = await exchange.read(self._keys, receive, self._running.arriving)
+            self._has_room()
+            begun = 1
+            self._running.count += 1
+            await exchange.run(body, grant, receive, offer.get("leaving"))
         except RouterError as error:
             await exchange.fail(error)
         except ClientStalled:
@@ -74,8 +79,12 @@ class Inference:
             self._runtime.observer.crashed(error)
             await exchange.fail(Internal("something went wrong in the router; the request can be sent again"))
         finally:
-            self._running.count -= 1
+            self._running.count -= begun
             self._mine.count -= 1
+
+    def _has_room(self) -> None:
+        if self._running.count >= self._runtime.config.server.max_requests:
+            raise busy("too many requests are running (server.max_requests)")
 
 
 class _Exchange:
@@ -86,14 +95,46 @@ class _Exchange:
         self._headers = headers
         self._arrived = runtime.clock.monotonic()
         self._pipeline: Pipeline | None = None
+        self._held: Held | None = None
+        self._left = False
 
-    async def run(self, keys: Keys, receive: Receive, leaving: Leaving | None) -> None:
-        runtime, headers = self._runtime, self._headers
-        grant = keys.grant(headers, "inference")
-        body = await read_body(receive, headers, runtime.config.server.max_body)
-        await self._answer(body, grant, receive, leaving)
+    async def read(self, keys: Keys, receive: Receive, arriving: Arriving) -> tuple[bytes, Grant]:
+        grant = keys.grant(self._headers, "inference")
+        return await read_body(receive, self._headers, self._runtime.config.server.max_body, arriving), grant
 
-    async def _answer(self, body: bytes, grant: Grant, receive: Receive, leaving: Leaving | None) -> Pipeline | None:
+    async def run(self, body: bytes, grant: Grant, receive: Receive, leaving: Leaving | None) -> None:
+        """Answers in this task, which is cancelled when the client leaves; returns quietly then.
+
+        Our own server calls what is in `leaving`; of another one a second task has to ask.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        leave = partial(self._leave, task)
+        watcher: asyncio.Task[None] | None = None
+        if leaving is not None:
+            leaving.add(leave)  # nothing was awaited since the body came, so a client that is gone cannot be missed
+        else:
+            watcher = asyncio.create_task(_watch(receive, leave))
+        try:
+            await self._answer(body, grant)
+        except asyncio.CancelledError:
+            if not self._left or task.uncancel() > 0:
+                raise
+            if self._pipeline is None:
+                self._runtime.observer.refused(CLIENT_LEFT_STATUS)
+        finally:
+            if leaving is not None:
+                leaving.discard(leave)
+            if watcher is not None:
+                watcher.cancel()
+
+    def _leave(self, task: "asyncio.Task[Any]") -> None:
+        self._left = True
+        if self._pipeline is not None:
+            self._pipeline.left = True
+        task.cancel(CLIENT_LEFT)
+
+    async def _answer(self, body: bytes, grant: Grant) -> None:
         runtime, headers = self._runtime, self._headers
         request = self._dialect.parse(body)
         if request.earlier:
@@ -103,10 +144,10 @@ class _Exchange:
         wanted = wishes(headers)
         decision = judge(request, caller(grant, headers, request), wanted, runtime.snapshot(), runtime.clock)
         runtime.observer.decided(decision)
-        pipeline = Pipeline(runtime, request, decision, arrived=self._arrived, explained=wanted.explained)
-        self._pipeline = pipeline
-        await while_connected(pipeline, self._reply, receive, leaving)
-        return pipeline
+        pipeline = self._pipeline = Pipeline(
+            runtime, request, decision, arrived=self._arrived, explained=wanted.explained, once=self._held
+        )
+        await pipeline.answer(self._reply)
 
     async def fail(self, error: RouterError) -> None:
         pipeline = self._pipeline
@@ -131,60 +172,28 @@ class _Once(_Exchange):
         self,
         dialect: Dialect,
         runtime: Runtime,
+        scope: dict[str, Any],
         send: Send,
         headers: dict[bytes, bytes],
         idempotency: Idempotency,
     ) -> None:
-        self._capture = Capture(send)
-        super().__init__(dialect, runtime, Reply(self._capture, runtime, {}, dialect), headers)
+        self._keyed = KeyedReply(send, runtime, scope.get("extensions", {}).get(EXTENSION, {}), dialect)
+        super().__init__(dialect, runtime, self._keyed, headers)
+        self._path: str = scope["path"]
+        self._send = send
         self._idempotency = idempotency
 
-    async def _answer(self, body: bytes, grant: Grant, receive: Receive, leaving: Leaving | None) -> Pipeline | None:
-        claimed = await self._idempotency.claim(grant.key, self._headers, body)
+    async def _answer(self, body: bytes, grant: Grant) -> None:
+        asked = digest(self._path, self._dialect.name, body)
+        claimed = await self._idempotency.claim(grant.key, self._headers, asked)
         if isinstance(claimed, Answer):
-            await replay(claimed, self._capture)
-            return None
-        pipeline: Pipeline | None = None
+            await replay(claimed, self._send)
+            return
+        held = self._held = Held(claimed, self._keyed, self._runtime)
         try:
-            pipeline = await super()._answer(body, grant, receive, leaving)
+            await super()._answer(body, grant)
         finally:
-            self._settle(claimed, pipeline)
-        return pipeline
-
-    def _settle(self, claimed: Claim, pipeline: Pipeline | None) -> None:
-        answered = self._capture.answer() if pipeline is not None and pipeline.complete else None
-        decision = self._pipeline.trace.decision if self._pipeline is not None else None
-        kept = decision is not None and self._runtime.keeps_content(decision.route)
-        self._idempotency.settle(claimed, decision.id if decision else "", answered, kept)
-
-
-async def while_connected(pipeline: Pipeline, reply: Reply, receive: Receive, leaving: Leaving | None) -> None:
-    """Answers in this task and cancels it when the client leaves; returns quietly then.
-
-    Our own server calls what is in `leaving`; of another one a second task has to ask.
-    """
-    task = asyncio.current_task()
-    assert task is not None
-    watcher: asyncio.Task[None] | None = None
-
-    def leave() -> None:
-        pipeline.left = True
-        task.cancel(CLIENT_LEFT)
-
-    if leaving is not None:
-        leaving.add(leave)
-    else:
-        watcher = asyncio.create_task(_watch(receive, leave))
-    try:
-        await pipeline.answer(reply)
-    except asyncio.CancelledError:
-        if not pipeline.left or task.uncancel() > 0:
-            raise
-    finally:
-        if leaving is not None:
-            leaving.discard(leave)
-        if watcher is not None:
-            watcher.cancel()
+            await self._idempotency.settle(held)
 
 
 async def _watch(receive: Receive, leave: Callable[[], None]) -> None:

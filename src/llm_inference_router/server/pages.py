@@ -113,6 +113,8 @@ class Pages:
         self._grant(request, "admin")
         self._runtime.observer.flush()
         self._metrics.count_spilled(self._store.spilled)
+        self._metrics.breaker_state.clear()  # of endpoints and models that a reload has taken away
+        self._metrics.inflight.clear()
         for endpoint, state in self._runtime.endpoints.states(self._runtime.clock.monotonic()):
             self._metrics.breaker_state.labels(endpoint).set(_BREAKER[state])
         for model, running in self._runtime.endpoints.running().items():

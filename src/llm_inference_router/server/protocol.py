@@ -3,7 +3,8 @@
 - exactly one Host header on HTTP/1.1 (RFC 9112 section 3.2), no more than 32 KiB of headers
 - a bounded number of connections
 - silent, half-headed and half-bodied connections, and clients that do not read, are closed after 10, 10, 30 and 30
-  seconds by one sweep a second, so a request costs no timer
+  seconds by one sweep a second, so a request costs no timer; a body that comes in drips when it is slower than 1 KiB
+  a second after its first 30 s
 - protocol errors answered in the API's own shape
 - what ASGI lacks, as an extension of its scope (`reply.Offer`): writing without waiting, hearing that the client left
 """
@@ -14,13 +15,14 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from llm_inference_router.errors import Busy, InvalidRequest, RouterError, TooLarge
-from llm_inference_router.server.refusal import refusal
+from llm_inference_router.errors import InvalidRequest, RouterError, TooLarge
+from llm_inference_router.server.refusal import busy, refusal
 from llm_inference_router.server.reply import EXTENSION, Headers
 
 _HEADER_BYTES = 32 * 1024
 _HEAD_WITHIN_S = 10.0
 _BODY_WITHIN_S = 30.0
+_BODY_BYTES_PER_S = 1024
 _READ_WITHIN_S = 30.0
 _SWEEP_S = 1.0
 
@@ -34,6 +36,8 @@ class GuardedProtocol(HttpToolsProtocol):
     waits_for = ""
     waits_since = 0.0
     header_bytes = 0
+    body_bytes = 0
+    body_since = 0.0
     hosts = 0
     unsent = 0
     unsent_since = 0.0
@@ -49,7 +53,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._wait("head")
         self.unsent_since = self.waits_since
         if len(self.connections) > self.max_connections:
-            self._refuse(Busy("too many connections", retry_after_s=1))
+            self._refuse(busy("too many connections (server.max_connections)"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -78,11 +82,13 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.hosts > 1 or (self.hosts == 0 and self.parser.get_http_version() == "1.1"):
             self._abort(InvalidRequest("a request has exactly one Host header", code="invalid_host"))
         self._wait("body")
+        self.body_bytes, self.body_since = 0, self.waits_since
         super().on_headers_complete()
         self.scope["extensions"] = self.offer
 
     def on_body(self, body: bytes) -> None:
         self.waits_since = self.loop.time()  # a slow upload is not a silent one
+        self.body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -106,12 +112,12 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if not self._free(cycle) or cycle.response_started or not cycle.keep_alive:
             return False
-        lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        lines = list(map(b": ".join, (*cycle.default_headers, *headers)))
+        head = b"\r\n".join(lines)
+        if len(head.translate(None, b"\r\n\0")) != len(head) - 2 * (len(lines) - 1):  # a line break of their own
             return False  # `send` will refuse it
         cycle.response_started = cycle.response_complete = True
-        self.transport.write(b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (head, body))
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (head, body))
         cycle.message_event.set()
         cycle.on_response()
         return True
@@ -122,8 +128,10 @@ class GuardedProtocol(HttpToolsProtocol):
         return not (self.pipeline or self.flow.write_paused or cycle.disconnected or cycle.response_complete)
 
     def overdue(self, now: float) -> bool:
-        limit = {"head": _HEAD_WITHIN_S, "body": _BODY_WITHIN_S}.get(self.waits_for)
-        return limit is not None and now - self.waits_since > limit
+        if self.waits_for == "body":
+            slowest = _BODY_WITHIN_S + self.body_bytes / _BODY_BYTES_PER_S
+            return now - self.waits_since > _BODY_WITHIN_S or now - self.body_since > slowest
+        return self.waits_for == "head" and now - self.waits_since > _HEAD_WITHIN_S
 
     def stalled(self, now: float) -> bool:
         """The client has read nothing of what waits for it for too long. Asked once a second."""

@@ -19,6 +19,7 @@ from llm_inference_router.telemetry.logs import Log
 from llm_inference_router.telemetry.metrics import Metrics
 
 LOOK_S = 1.0
+_AGAIN_LOOKS = 10  # after which a configuration is tried again that failed for no fault of its own
 Cause: TypeAlias = Literal["file", "signal", "request"]
 Stamp: TypeAlias = tuple[tuple[int, int, int], ...]
 
@@ -74,6 +75,7 @@ class Reloads:
         metrics: Metrics,
         log: Log,
         now_ms: Callable[[], int],
+        crashed: Callable[[Exception], None],
     ) -> None:
         self._source = source
         self._current = current
@@ -81,6 +83,8 @@ class Reloads:
         self._metrics = metrics
         self._log = log
         self._now_ms = now_ms
+        self._crashed = crashed
+        self._look_again = 0  # looks until a reload that failed unexpectedly is tried once more; 0: none did
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.trouble: str | None = None  # why the newest configuration is not the one that is served
@@ -97,7 +101,12 @@ class Reloads:
                 self._swap(Loaded(config, loaded.senses))
             except ConfigError as error:
                 return self._refused(tuple(error.problems), cause)
+            except Exception as error:  # noqa: BLE001 - a full table of descriptors, a mistake of ours: the old one goes on
+                self._look_again = _AGAIN_LOOKS
+                self._crashed(error)
+                return self._refused((f"{type(error).__name__} while it was read or put in place; see the log",), cause)
             self.trouble = None
+            self._look_again = 0
             self._metrics.reloads.labels("ok").inc()
             self._log.event("config_reloaded", self._now_ms(), cause=cause, needs_restart=", ".join(restart) or None)
             return Reloaded(restart=restart)
@@ -115,12 +124,16 @@ class Reloads:
         while True:
             await asyncio.sleep(LOOK_S)
             now = await asyncio.to_thread(self._stamp)
-            if now == seen and now != taken:
+            if now == seen and (now != taken or self._due()):
                 taken = now
                 await self.reload("file")
                 now = await asyncio.to_thread(self._stamp)  # another configuration may name other files
                 taken = now if now[:1] == taken[:1] else taken
             seen = now
+
+    def _due(self) -> bool:
+        self._look_again = max(0, self._look_again - 1)
+        return self._look_again == 1
 
     def _stamp(self) -> Stamp:
         assert self._source is not None

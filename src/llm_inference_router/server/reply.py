@@ -71,9 +71,7 @@ class Reply:
         self._begun = False
 
     async def whole(self, trace: Trace, body: bytes) -> None:
-        headers = whole_headers(trace, body, self._now())
-        if self._request_id is not None:
-            headers.append((self._request_id, trace.decision.request_id.encode()))
+        headers = self.head(trace, body)
         if self._answer is not None and self._answer(headers, body):
             self._begun = True
             return
@@ -81,10 +79,15 @@ class Reply:
         await self.end(body)
 
     async def begin(self, trace: Trace) -> None:
-        headers = stream_headers(trace, self._now())
+        await self._head(200, self.head(trace, None))
+
+    def head(self, trace: Trace, body: bytes | None) -> Headers:
+        """Of a whole answer, or (None) of a stream."""
+        now = self._now()
+        headers = stream_headers(trace, now) if body is None else whole_headers(trace, body, now)
         if self._request_id is not None:
             headers.append((self._request_id, trace.decision.request_id.encode()))
-        await self._head(200, headers)
+        return headers
 
     async def send(self, frames: bytes) -> None:
         await self._send({"type": "http.response.body", "body": frames, "more_body": True})

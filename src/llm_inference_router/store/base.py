@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from llm_inference_router.store.idempotency import Ending
 from llm_inference_router.store.turns import Thread
 from llm_inference_router.types import Record
 
@@ -13,9 +14,9 @@ class StoreFault(Exception):
 
 
 class Store(Protocol):
-    async def append(self, record: Record) -> None:
-        """Returns once the record is durable; within 5 ms in all but a broken store, where it is spilled to a
-        file.
+    async def append(self, record: Record, ending: Ending | None = None) -> None:
+        """Returns once the record, and as one with it what became of an idempotency key, is durable; within 5 ms in
+        all but a broken store, where it is spilled to a file.
 
         Raises StoreFault when it can be written nowhere: the answer goes out all the same, and the caller
         counts the record as dropped.

@@ -1,6 +1,7 @@
 """What is known of idempotency keys: who has claimed one, and how that ended. Plain SQL, run by the store's writer.
 
-A claim is committed before an upstream is asked, so after `kill -9` a key that was used is still known to be used.
+A claim is committed before an upstream is asked, so after `kill -9` a key that was used is still known to be used. How
+it ended is committed, or spilled, as one with the request's record.
 """
 
 import sqlite3
@@ -9,7 +10,10 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-State: TypeAlias = Literal["running", "answered"]
+State: TypeAlias = Literal["running", "answered", "interrupted"]
+End: TypeAlias = Literal["answered", "interrupted", "free"]
+_COLUMN: dict[str, int] = {"running": 0, "answered": 1, "interrupted": 2}  # the column `answered`
+_STATES: dict[int, State] = {0: "running", 1: "answered", 2: "interrupted"}
 
 
 class Answer(Struct, frozen=True):
@@ -21,14 +25,26 @@ class Answer(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """A request with a key. `scope` is the client's API key by name, `digest` tells bodies apart, `owner` is the
-    process that claimed it, `at` is Unix milliseconds."""
+    """A request with a key. `scope` is the client's API key by name, `digest` tells requests apart, `owner` is this
+    claim's own name, `at` is Unix milliseconds. `replaces`: a claim that is known to have ended without an answer,
+    though the database may not have been told yet."""
 
     scope: str
     key: str
     digest: bytes
     owner: str
     at: int
+    replaces: str = ""
+
+
+class Ending(Struct, frozen=True):
+    """What became of a claim. `interrupted`: a model was asked, and nobody knows what came of it. `free`: it was told
+    that there is no answer. `answer` None although answered: it must not be kept."""
+
+    claim: Claim
+    state: End
+    decision_id: str = ""
+    answer: Answer | None = None
 
 
 class Found(Struct, frozen=True):
@@ -48,7 +64,7 @@ _decode = msgspec.msgpack.Decoder(Answer).decode
 
 def claim(connection: sqlite3.Connection, wish: Claim, expired_before: int) -> Found | None:
     """None: the key is this claim's now. Else what was known, and nothing has changed. A key that was claimed before
-    `expired_before`, or by a request of the same process that is forgotten there, is free."""
+    `expired_before`, or by the claim that this one replaces, is free."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         row = connection.execute(
@@ -56,8 +72,8 @@ def claim(connection: sqlite3.Connection, wish: Claim, expired_before: int) -> F
             (wish.scope, wish.key),
         ).fetchone()
         found = None if row is None else _found(row)
-        mine = found is not None and found.owner == wish.owner and found.state == "running"
-        if found is not None and found.at >= expired_before and not mine:
+        replaced = found is not None and found.state == "running" and found.owner == wish.replaces
+        if found is not None and found.at >= expired_before and not replaced:
             connection.execute("ROLLBACK")
             return found
         connection.execute(
@@ -73,19 +89,24 @@ def claim(connection: sqlite3.Connection, wish: Claim, expired_before: int) -> F
     return None
 
 
-def finish(connection: sqlite3.Connection, wish: Claim, decision_id: str, answer: Answer | None) -> None:
-    """The request was answered. `answer` None: it must not be kept."""
+def end(connection: sqlite3.Connection, ending: Ending) -> None:
+    """Done twice it changes nothing, and nothing either once the key is another claim's. The claim's row may be gone
+    (an expired key is forgotten, a lost file made anew): then it is written again."""
+    wish, answer = ending.claim, ending.answer
+    if ending.state == "free":
+        connection.execute(
+            "DELETE FROM idempotency WHERE scope = ? AND key = ? AND owner = ? AND answered = 0",
+            (wish.scope, wish.key, wish.owner),
+        )
+        return
     connection.execute(
-        "UPDATE idempotency SET answered = 1, decision_id = ?, answer = ? WHERE scope = ? AND key = ? AND owner = ?",
-        (decision_id, None if answer is None else _encode(answer), wish.scope, wish.key, wish.owner),
-    )
-
-
-def release(connection: sqlite3.Connection, wish: Claim) -> None:
-    """The request was not answered: its key can be used again."""
-    connection.execute(
-        "DELETE FROM idempotency WHERE scope = ? AND key = ? AND owner = ? AND answered = 0",
-        (wish.scope, wish.key, wish.owner),
+        "INSERT INTO idempotency (scope, key, digest, owner, at, answered, decision_id, answer)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, key) DO UPDATE SET answered = excluded.answered,"
+        " decision_id = excluded.decision_id, answer = excluded.answer WHERE owner = excluded.owner",
+        (
+            *(wish.scope, wish.key, wish.digest, wish.owner, wish.at),
+            *(_COLUMN[ending.state], ending.decision_id, None if answer is None else _encode(answer)),
+        ),
     )
 
 
@@ -96,5 +117,12 @@ def forget(connection: sqlite3.Connection, before: int) -> None:
 
 def _found(row: tuple[bytes, str, int, int, str, bytes | None]) -> Found:
     digest, owner, at, answered, decision_id, answer = row
-    state: State = "answered" if answered else "running"
-    return Found(digest, owner, at, state, decision_id, None if answer is None else _decode(answer))
+    return Found(digest, owner, at, _STATES[answered], decision_id, None if answer is None else _read(answer))
+
+
+def _read(answer: bytes) -> Answer | None:
+    """None for what is damaged or of another version: it counts as not kept."""
+    try:
+        return _decode(answer)
+    except msgspec.MsgspecError:
+        return None

@@ -12,7 +12,7 @@ Rules:
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,11 +21,14 @@ import msgspec
 
 from llm_inference_router.store import turns
 from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.idempotency import Ending
+from llm_inference_router.store.jobs import Batch, Prune, Work
+from llm_inference_router.store.lines import UNWRITABLE, lines_of
 from llm_inference_router.store.rows import records_where, row_of
 from llm_inference_router.store.schema import floor_id, open_reader, open_writer, path_of
 from llm_inference_router.store.spill import Spill
 from llm_inference_router.store.turns import Thread
-from llm_inference_router.store.writer import Batch, Prune, Work, Writer
+from llm_inference_router.store.writer import Writer
 from llm_inference_router.types import Record, Turn
 
 DEADLINE_S = 0.005
@@ -33,8 +36,6 @@ PACE_S = 0.002
 _WAITING = 16  # batches that may wait for a slow commit in memory; more wait in the spill file alone
 
 T = TypeVar("T")
-_encode = msgspec.json.Encoder().encode
-_UNWRITABLE = (ValueError, OverflowError, msgspec.MsgspecError)  # lone surrogates, integers beyond 64 bits
 
 
 class SqliteStore:
@@ -79,9 +80,9 @@ class SqliteStore:
 
     # --- writing --------------------------------------------------------------------------------------------
 
-    async def append(self, record: Record) -> None:
+    async def append(self, record: Record | None, ending: Ending | None = None) -> None:
         """Returns once the record is in the database or, after 5 ms or while the database fails, in the spill
-        file.
+        file; and as one with it what became of an idempotency key. None: a key's end alone.
 
         Raises StoreFault, and counts the record as dropped, when neither can be written. Cancelling the
         caller does not take the record back.
@@ -89,20 +90,17 @@ class SqliteStore:
         if self._closed:
             raise self._drop("the store is closed")
         if self._writer.failing is not None:
-            self._spill_one(record)
+            self._spill_one(record, ending)
             return
         try:
-            row = row_of(record)
-        except _UNWRITABLE as error:
+            row = None if record is None else row_of(record)
+        except UNWRITABLE as error:
             raise self._drop(f"a record that cannot be written as JSON: {error}") from error
         loop = asyncio.get_running_loop()
         batch = self._gathering
         if batch is None or batch.loop is not loop:
             batch = self._begin(loop)
-        future = loop.create_future()
-        batch.records.append(record)
-        batch.rows.append(row)
-        batch.futures.append(future)
+        future = batch.add(record, row, ending)
         if loop.time() >= self._next and (self._underway is None or self._underway.finished):
             self._leave(batch)
         await future
@@ -143,7 +141,7 @@ class SqliteStore:
         batch.settled = True
         if batch.timer is not None:
             batch.timer.cancel()
-        self.committed += len(batch.futures) - len(batch.refused)
+        self.committed += len(batch.futures) - len(batch.refused) - batch.bare
         for number, future in enumerate(batch.futures):
             if batch.refused and number in batch.refused:
                 _fail(future, self._drop(f"a record that the database refuses: {batch.refused[number]}"))
@@ -168,12 +166,12 @@ class SqliteStore:
         batch.settled = True
         if batch.timer is not None:
             batch.timer.cancel()
-        lines, unwritable = _lines(batch.records)
+        lines, unwritable = lines_of(batch.entries())
         fault: StoreFault | None = None
         try:
-            batch.span = self._write_spill(lines)
+            batch.span = self._write_spill(lines, len(lines) - batch.bare)
         except OSError as error:
-            fault = self._drop(_words(self._spill, error), len(lines))
+            fault = self._drop(_words(self._spill, error), len(lines) - batch.bare)
         for number, future in enumerate(batch.futures):
             if number in unwritable:
                 _fail(future, self._drop(unwritable[number]))
@@ -182,19 +180,19 @@ class SqliteStore:
             elif not future.done():
                 future.set_result(None)
 
-    def _spill_one(self, record: Record) -> None:
-        lines, unwritable = _lines([record])
+    def _spill_one(self, record: Record | None, ending: Ending | None) -> None:
+        lines, unwritable = lines_of([(record, ending)])
         if unwritable:
             raise self._drop(unwritable[0])
         try:
-            self._write_spill(lines)
+            self._write_spill(lines, int(record is not None))
         except OSError as error:
-            raise self._drop(_words(self._spill, error)) from error
+            raise self._drop(_words(self._spill, error), int(record is not None)) from error
 
-    def _write_spill(self, lines: list[bytes]) -> tuple[int, int]:
+    def _write_spill(self, lines: list[bytes], records: int) -> tuple[int, int]:
         """Where in the spill file they are. Raises OSError."""
         span = self._spill.append(b"".join(lines))
-        self.spilled += len(lines)
+        self.spilled += records
         if self._writer.failing is None:  # otherwise it looks by itself, every little while
             self._writer.wake()
         return span
@@ -221,20 +219,15 @@ class SqliteStore:
         return await future
 
     async def perform(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs something short on the writer's connection, after all that was appended before; what it returns. Raises
-        StoreFault where the database cannot be written."""
+        """Runs something short on the writer's connection, after all that was acknowledged before; what it returns.
+        Raises StoreFault where the database cannot be written, or `run` fails."""
+        if self._closed:
+            raise StoreFault("the store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self.post(run, lambda result: loop.call_soon_threadsafe(_resolve, future, result))
+        self._writer.perform(Work(run, lambda result: loop.call_soon_threadsafe(_resolve, future, result)))
         result: T = await future
         return result
-
-    def post(self, run: Callable[[sqlite3.Connection], object], done: Callable[[object], object] | None = None) -> None:
-        """The same without waiting for it; what cannot be done is lost."""
-        if not self._closed:
-            self._writer.perform(Work(run, done or (lambda result: None)))
-        elif done is not None:
-            done(StoreFault("the store is closed"))
 
     async def close(self) -> None:
         """Commits what is underway and ends the writer. What is still spilled waits for the next start."""
@@ -322,8 +315,9 @@ class SqliteStore:
             lines, offset = self._spill.read(offset)
             for line in lines:
                 with suppress(msgspec.DecodeError):  # the writer may cut the file under us
-                    if needle in line:
-                        yield dict(msgspec.json.decode(line))
+                    if needle in line and "decision" in (found := dict(msgspec.json.decode(line))):
+                        found.pop("ending", None)
+                        yield found
 
 
 class _faults:  # noqa: N801 - reads as a word of the `with` statement
@@ -338,18 +332,6 @@ class _faults:  # noqa: N801 - reads as a word of the `with` statement
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, sqlite3.Error):
             raise StoreFault(f"{self._path}: {error}") from error
-
-
-def _lines(records: Sequence[Record]) -> tuple[list[bytes], dict[int, str]]:
-    """Records as lines of the spill, and by position why some cannot be."""
-    lines: list[bytes] = []
-    unwritable: dict[int, str] = {}
-    for number, record in enumerate(records):
-        try:
-            lines.append(_encode(record) + b"\n")
-        except _UNWRITABLE as error:
-            unwritable[number] = f"a record that cannot be written as JSON: {error}"
-    return lines, unwritable
 
 
 def _words(spill: Spill, error: OSError) -> str:

@@ -9,19 +9,20 @@ import queue
 import sqlite3
 import threading
 import time
-from asyncio import AbstractEventLoop, Future, TimerHandle
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.idempotency import Ending, end
+from llm_inference_router.store.jobs import Batch, Prune, Work
+from llm_inference_router.store.lines import UNREADABLE, ending_in, read_line
 from llm_inference_router.store.rows import MOST, Row, row_of, statements
-from llm_inference_router.store.schema import floor_id, open_writer
+from llm_inference_router.store.schema import open_writer
 from llm_inference_router.store.spill import Spill
-from llm_inference_router.types import Record
 
 RETRY_S = 0.05  # how often a database that failed is tried again, and how long quiet must last for a checkpoint
 _CHECK_FILE_S = 1.0
@@ -39,63 +40,12 @@ _REFUSALS = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
     OverflowError,
+    TypeError,
     ValueError,
+    msgspec.MsgspecError,
 )
 _log = logging.getLogger(__name__)
-_decode = msgspec.json.Decoder(Record).decode
-
-
-class Batch:
-    """Records that are committed together. The event loop fills it; then the writer sets `error` or
-    `refused`, and last `finished`."""
-
-    __slots__ = (
-        "error",
-        "finished",
-        "futures",
-        "loop",
-        "records",
-        "refused",
-        "rows",
-        "settled",
-        "span",
-        "timer",
-    )
-
-    def __init__(self, loop: AbstractEventLoop) -> None:
-        self.loop = loop
-        self.records: list[Record] = []
-        self.rows: list[Row] = []
-        self.futures: list[Future[None]] = []
-        self.timer: TimerHandle | None = None
-        self.error: str | None = None  # nothing of it may count as committed
-        self.refused: dict[int, str] = {}  # records that no database would take, by position
-        self.finished = False
-        self.settled = False  # its futures are done: by the commit, or earlier by the spill
-        self.span: tuple[int, int] | None = None  # where in the spill file it is as well
-
-
-class Prune:
-    """One wish to forget: everything whose request came before `before_ms`. `done` gets the number of
-    records."""
-
-    __slots__ = ("before", "count", "done")
-
-    def __init__(self, before_ms: int, done: Callable[[int | StoreFault], None]) -> None:
-        self.before = floor_id(before_ms)
-        self.count = 0
-        self.done = done
-
-
-class Work:
-    """Something short to do with the connection, between batches, in the order in which it was submitted."""
-
-    __slots__ = ("done", "run")
-
-    def __init__(self, run: Callable[[sqlite3.Connection], object], done: Callable[[object], object]) -> None:
-        """`done` gets what `run` returned, or the StoreFault that kept it from being done; in the writer's thread."""
-        self.run = run
-        self.done = done
+T = TypeVar("T")
 
 
 _Job: TypeAlias = Batch | Prune | Work | None
@@ -156,24 +106,30 @@ class Writer:
     def _run(self) -> None:
         try:
             while not (self._stopping and self._inbox.empty()):
-                quiet = False
                 try:
-                    job = self._inbox.get(timeout=self._patience())
-                except queue.Empty:
-                    job, quiet = None, True
-                if isinstance(job, Batch):
-                    self._commit(job)
-                elif isinstance(job, Prune):
-                    self._prunes.append(job)
-                elif isinstance(job, Work):
-                    self._perform(job)
-                if self._frames >= _FULL_FRAMES:
-                    self._checkpoint()
-                elif self._inbox.empty():
-                    self._upkeep(quiet)
+                    self._step()
+                except Exception as error:  # noqa: BLE001 - without this thread nothing would be written ever again
+                    self._fail(error)
             self._finish()
         finally:
             self._close()
+
+    def _step(self) -> None:
+        quiet = False
+        try:
+            job = self._inbox.get(timeout=self._patience())
+        except queue.Empty:
+            job, quiet = None, True
+        if isinstance(job, Batch):
+            self._commit(job)
+        elif isinstance(job, Prune):
+            self._prunes.append(job)
+        elif isinstance(job, Work):
+            self._perform(job)
+        if self._frames >= _FULL_FRAMES:
+            self._checkpoint()
+        elif self._inbox.empty():
+            self._upkeep(quiet)
 
     def _patience(self) -> float | None:
         """Seconds to wait for the next job before upkeep; None: there is nothing else to do."""
@@ -197,71 +153,113 @@ class Writer:
 
     def _finish(self) -> None:
         deadline = time.monotonic() + _STOP_S
-        while self._spill.size and self.failing is None and time.monotonic() < deadline:
-            self._ingest()
+        try:
+            while self._spill.size and self.failing is None and time.monotonic() < deadline:
+                self._ingest()
+        except Exception as error:  # noqa: BLE001 - what is spilled waits for the next start; who waits now is told
+            self._fail(error)
         for prune in self._prunes:
-            prune.done(StoreFault("the store was closed"))
+            _tell(prune.done, StoreFault("the store was closed"))
 
     def _perform(self, work: Work) -> None:
         result: object
         try:
             self._check_file()
+            self._take_in()
             result = work.run(self._open())
         except sqlite3.Error as error:
             result = StoreFault(self._fail(error))
-        try:
-            work.done(result)
-        except RuntimeError:  # the event loop that waited has ended
-            _log.debug("work of the store was done after its event loop had ended")
+        except Exception as error:  # noqa: BLE001 - this work's own mistake: who waits is told, the others go on
+            self._roll_back()
+            result = StoreFault(f"{type(error).__name__}: {error}")
+            _log.warning("work of the store failed: %s", result)
+        _tell(work.done, result)
+
+    def _take_in(self) -> None:
+        """What was spilled until now: it may be the end of the key that is asked for. Raises sqlite3.Error."""
+        left = self._spill.size - self._offset
+        while left > 0 and self._spill.size:
+            before = self._offset
+            if not self._ingest():
+                raise sqlite3.OperationalError("what was spilled cannot be taken in yet")
+            left = left - (self._offset - before) if self._offset > before else 0
 
     # --- writing --------------------------------------------------------------------------------------------
 
     def _commit(self, batch: Batch) -> None:
         try:
-            batch.refused = self._write(batch.rows)
+            batch.refused = self._write(batch.rows, batch.endings)
             if not batch.refused:  # else the spill is read back, so that what was refused is set aside
                 self._skip(batch)
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was: the batch is spilled, and those who wait go on
             batch.error = self._fail(error)
         batch.finished = True
-        try:
-            batch.loop.call_soon_threadsafe(self._settle, batch)
-        except RuntimeError:  # that event loop has ended, and with it everyone who waited
-            _log.debug("a batch was committed after its event loop had ended")
+        _tell(lambda _: batch.loop.call_soon_threadsafe(self._settle, batch), None)
 
     def _skip(self, batch: Batch) -> None:
         """What was spilled while its commit was slow need not be read back, if it is the next to be."""
         span = batch.span
         if span is not None and span[0] == self._offset:
-            self._offset = span[1]
-            if self._spill.clear(span[1]):
-                self._offset = 0
+            self._pass(span[1])
 
-    def _write(self, rows: Sequence[Row]) -> dict[int, str]:
-        """Commits all rows but those that no database would take, which it returns. Raises
+    def _pass(self, end: int) -> None:
+        """The spill is in the database up to there. Should the file refuse to be cut, it is read once more: what is in
+        already is ignored then."""
+        self._offset = end
+        if self._spill.clear(end):
+            self._offset = 0
+
+    def _write(self, rows: Sequence[Row | None], endings: Mapping[int, Ending]) -> dict[int, str]:
+        """Commits all rows but those that no database would take, which it returns, and what became of keys. Raises
         sqlite3.Error."""
         if time.monotonic() - self._checked > _CHECK_FILE_S:
             self._check_file()
         connection = self._open()
         try:
-            for sql, values in statements(rows):
+            if endings:
+                connection.execute("BEGIN IMMEDIATE")
+            for sql, values in statements([row for row in rows if row is not None]):
                 connection.execute(sql, values)
+            for ending in endings.values():
+                end(connection, ending)
+            if endings:
+                connection.execute("COMMIT")
         except _REFUSALS as error:
-            if len(rows) == 1:
-                return {0: f"{type(error).__name__}: {error}"}
-            # One bad record must not cost the others theirs; what is already in is ignored the second time.
-            return {at: why for at, row in enumerate(rows) for why in self._write([row]).values()}
+            self._roll_back()
+            return self._write_apart(rows, endings, f"{type(error).__name__}: {error}")
         self._frames += len(rows) // 3 + 3
         return {}
 
-    def _fail(self, error: sqlite3.Error) -> str:
-        if self._connection is not None and self._connection.in_transaction:
-            self._connection.rollback()
-        reason = f"{self._path.name}: {error}"
+    def _write_apart(self, rows: Sequence[Row | None], endings: Mapping[int, Ending], why: str) -> dict[int, str]:
+        """One bad record must not cost the others theirs, nor its key its end; what is in already is ignored."""
+        if len(rows) > 1:
+            refused: dict[int, str] = {}
+            for at, row in enumerate(rows):
+                alone = self._write([row], {0: endings[at]} if at in endings else {})
+                if alone:
+                    refused[at] = alone[0]
+            return refused
+        if rows[0] is not None and endings:
+            self._write([None], endings)
+        return {0: why}
+
+    def _fail(self, error: Exception) -> str:
+        self._roll_back()
+        known = isinstance(error, (sqlite3.Error, OSError))
+        reason = f"{self._path.name}: {error}" if known else f"{self._path.name}: {type(error).__name__}: {error}"
         if self.failing is None:
             _log.warning("records are spilled to %s: %s", self._spill.path.name, reason)
         self.failing = reason
         return reason
+
+    def _roll_back(self) -> None:
+        if self._connection is None or not self._connection.in_transaction:
+            return
+        try:
+            self._connection.rollback()
+        except sqlite3.Error as error:
+            _log.warning("%s: %s", self._path.name, error)
+            self._close()  # it is opened again by `_recover`
 
     def _check_file(self) -> None:
         """Raises sqlite3.OperationalError when our file is not the one at our path any more."""
@@ -310,27 +308,35 @@ class Writer:
 
     def _ingest(self) -> bool:
         """Takes one slice of the spill into the database; False when that failed."""
-        lines, end = self._spill.read(self._offset, _SLICE)
-        rows: list[Row] = []
-        kept: list[bytes] = []
-        for line in lines:
-            try:
-                rows.append(row_of(_decode(line)))
-                kept.append(line)
-            except (msgspec.DecodeError, UnicodeError):
-                self._set_aside(line)
         try:
-            for start in range(0, len(rows), MOST):
-                for at in self._write(rows[start : start + MOST]):
+            lines, behind = self._spill.read(self._offset, _SLICE)
+            kept, entries = self._readable(lines)
+            for start in range(0, len(entries), MOST):
+                part = entries[start : start + MOST]
+                endings = {at: ending for at, (_, ending) in enumerate(part) if ending is not None}
+                for at in self._write([row for row, _ in part], endings):
                     self._set_aside(kept[start + at])
-        except sqlite3.Error as error:
+            self._pass(behind)
+        except (sqlite3.Error, OSError) as error:
             self._fail(error)
             return False
-        self.ingested += len(rows)
-        self._offset = end
-        if self._spill.clear(end):
-            self._offset = 0
+        self.ingested += sum(row is not None for row, _ in entries)
         return True
+
+    def _readable(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[tuple[Row | None, Ending | None]]]:
+        kept: list[bytes] = []
+        entries: list[tuple[Row | None, Ending | None]] = []
+        for line in lines:
+            try:
+                record, ending = read_line(line)
+                entries.append((None if record is None else row_of(record), ending))
+                kept.append(line)
+            except (*UNREADABLE, OverflowError):
+                self._set_aside(line)
+                if (ended := ending_in(line)) is not None:
+                    entries.append((None, ended))
+                    kept.append(line)
+        return kept, entries
 
     def _set_aside(self, line: bytes) -> None:
         """Keeps a line that is no record of ours (another version's, or damaged) for a person to look at."""
@@ -369,4 +375,11 @@ class Writer:
         prune.count += found[1]
         if found[1] < _PRUNE_RECORDS:
             self._prunes.popleft()
-            prune.done(prune.count)
+            _tell(prune.done, prune.count)
+
+
+def _tell(done: Callable[[T], object], result: T) -> None:
+    try:
+        done(result)
+    except RuntimeError:  # its event loop has ended, and with it everyone who waited
+        _log.debug("something of the store was done after its event loop had ended")

@@ -3,12 +3,14 @@
 What is deliberate: redirects are not followed (a redirect is a way out of what the configuration allows), compressed
 answers are refused (200 kB can inflate to 200 MB), no proxy or credential is read from the environment, there are no
 cookies, a request is never sent twice by this module, and a connection is used again only after a complete answer.
+A name is resolved here, once for each connection, and what it resolves to is judged before anything is sent there
+(`transport.egress`): whoever answers for a name tomorrow does not decide where prompts and keys go.
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ from msgspec import Struct
 from llm_inference_router.backends.base import Call
 from llm_inference_router.transport.base import Response, Take, TransportFault
 from llm_inference_router.transport.connection import RESET, Connection, fault
+from llm_inference_router.transport.egress import Resolve, admitted, resolve
 from llm_inference_router.types import Endpoint, Model
 
 _IDLE_S = 30.0  # shorter than the keep-alive of the servers we know, so that they seldom close first
@@ -25,19 +28,27 @@ _AGENT = "llm-inference-router"
 
 
 class Origin(Struct, frozen=True):
+    """`private`: its name may resolve to an address that is not of the public internet."""
+
     host: str
     port: int
     secure: bool
+    private: bool
 
 
 class HttpTransport:
-    """One pool for all upstreams. `credentials` are the headers sent to a model's endpoints."""
+    """One pool for all upstreams. `credentials` are the headers sent to a model's endpoints. `tls` and `resolver`:
+    the machine's."""
 
     def __init__(
-        self, credentials: Mapping[str, tuple[tuple[str, str], ...]], tls: ssl.SSLContext | None = None
+        self,
+        credentials: Mapping[str, tuple[tuple[str, str], ...]],
+        tls: ssl.SSLContext | None = None,
+        resolver: Resolve = resolve,
     ) -> None:
         self._credentials = credentials
         self._tls = tls
+        self._resolve = resolver
         self._heads: dict[tuple[str, str, str, str, tuple[tuple[str, str], ...]], tuple[Origin, bytes]] = {}
         self._idle: dict[Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
@@ -81,7 +92,8 @@ class HttpTransport:
         secure = parts.scheme == "https"
         if not parts.hostname:
             raise fault("connect", "the endpoint's URL has no host")
-        origin = Origin(parts.hostname, parts.port or (443 if secure else 80), secure)
+        private = model.location == "local" or endpoint.private
+        origin = Origin(parts.hostname, parts.port or (443 if secure else 80), secure, private)
         fields = {
             "Host": parts.netloc.rpartition("@")[2],
             "User-Agent": _AGENT,
@@ -125,12 +137,7 @@ class HttpTransport:
 
         try:
             async with asyncio.timeout(limit):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(released, lost),
-                    origin.host,
-                    origin.port,
-                    ssl=self._context() if origin.secure else None,
-                )
+                connection = await self._reach(origin, lambda: Connection(released, lost))
         except TimeoutError as error:
             raise fault("timeout.connect", "the upstream did not accept a connection in time") from error
         except (ssl.SSLError, ssl.CertificateError) as error:
@@ -143,6 +150,20 @@ class HttpTransport:
             raise fault("connect", "the upstream refused the connection") from error
         self._open.add(connection)
         return connection
+
+    async def _reach(self, origin: Origin, made: Callable[[], Connection]) -> Connection:
+        """A connection to the first address of the origin that accepts one, of those that it may have."""
+        loop = asyncio.get_running_loop()
+        *others, last = admitted(origin.host, await self._resolve(origin.host, origin.port), origin.private)
+        tls, name = (self._context(), origin.host) if origin.secure else (None, None)
+        for address in others:
+            try:
+                return (await loop.create_connection(made, address, origin.port, ssl=tls, server_hostname=name))[1]
+            except ssl.SSLError:
+                raise
+            except OSError:
+                continue
+        return (await loop.create_connection(made, last, origin.port, ssl=tls, server_hostname=name))[1]
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:

@@ -5,6 +5,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,15 @@ import orjson
 from tests.support.faults.scenarios import SCENARIOS, Close, Drip, Reset, Send, Stall, Step
 from tests.support.faults.wire import Ask, Wire, error
 
+_TIMES = 100
+
 
 @dataclass
 class FaultServer:
-    """`requests` by model; `running` are those that are being answered; `bodies` the last of each model."""
+    """`requests` by model; `running` are those that are being answered; `bodies` the last of each model; `times` the
+    monotonic seconds of each model's first hundred; `accepted` counts every connection, whether anything came on it or
+    not. Models in `down` answer 500, whatever their scenario is.
+    """
 
     port: int = 0
     requests: Counter[str] = field(default_factory=Counter)
@@ -27,6 +33,9 @@ class FaultServer:
     credentials: set[str] = field(default_factory=set)
     running: int = 0
     connections: int = 0
+    accepted: int = 0
+    times: dict[str, list[float]] = field(default_factory=dict)
+    down: set[str] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -34,6 +43,7 @@ class FaultServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.accepted += 1
         try:
             while await self._exchange(reader, writer):
                 pass
@@ -57,8 +67,12 @@ class FaultServer:
         ask = Ask(wire, model, bool(body.get("stream")), self.requests[model], secrets)
         self.requests[model] += 1
         self.bodies[model] = body
+        if self.requests[model] <= _TIMES:
+            self.times.setdefault(model, []).append(time.monotonic())
         known = SCENARIOS.get(model.partition("@")[0])  # what follows an @ tells requests for one scenario apart
         steps = known.script(ask) if known else (Send(error(ask, 404, "not_found_error", f"no scenario {model!r}")),)
+        if model in self.down:
+            steps = (Send(error(ask, 500, "server_error")),)
         self.running += 1
         work = asyncio.ensure_future(_play(steps, writer))
         left = asyncio.ensure_future(_left(reader))
@@ -95,7 +109,7 @@ async def _play(steps: tuple[Step, ...] | Any, writer: asyncio.StreamWriter) -> 
 
 
 async def _left(reader: asyncio.StreamReader) -> None:
-    while not reader.at_eof():  # noqa: ASYNC110 - a stream reader has no event for its end
+    while not reader.at_eof() and reader.exception() is None:  # noqa: ASYNC110 - a stream reader has no event for its end
         await asyncio.sleep(0.01)
 
 

@@ -1,0 +1,143 @@
+"""Tools and the choice among them, from OpenAI's words to Anthropic's.
+
+Custom tools, which take free text, become tools of one text field; `custom_names` tells which calls have to be turned
+back.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from msgspec import Struct
+
+from llm_inference_router.backends.anthropic_schema import closed
+from llm_inference_router.config.claude import Claude
+from llm_inference_router.dialects.warning import warning
+
+FREE_TEXT: Final = "input"  # the one field of a custom tool
+_CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
+
+
+class Tools(Struct, frozen=True):
+    """`demand`: what the prompt has to ask for, since the model cannot be forced."""
+
+    tools: list[dict[str, Any]]
+    choice: dict[str, Any] | None
+    demand: str = ""
+
+
+def custom_names(body: Mapping[str, Any]) -> frozenset[str]:
+    """The custom tools of a chat request."""
+    tools = body.get("tools") or ()
+    return frozenset(name for tool in tools if tool.get("type") == "custom" and (name := _custom(tool).get("name")))
+
+
+def translate(body: Mapping[str, Any], model: Claude, warnings: list[str]) -> Tools | None:
+    """None where the request has no tools."""
+    made = [_tool({"function": function}, model, warnings) for function in body.get("functions") or ()]
+    for tool in body.get("tools") or ():
+        kind = tool.get("type", "function")
+        if kind == "function":
+            made.append(_tool(tool, model, warnings))
+        elif kind == "custom" and isinstance(_custom(tool).get("name"), str):
+            made.append(_free(tool, warnings))
+        else:
+            warnings.append(warning("dropped", "tools"))
+    if not made:
+        return None
+    wanted = body.get("tool_choice", body.get("function_call"))
+    if isinstance(wanted, dict) and wanted.get("type") == "allowed_tools":
+        made, wanted = _allowed(wanted, made, warnings)
+    choice = _choice(wanted, warnings)
+    demand = ""
+    if choice is not None and choice["type"] in ("any", "tool") and not model.forced:
+        which = f"the tool {choice['name']}" if choice["type"] == "tool" else "at least one of the tools"
+        demand = f"Call {which} in your answer, whatever else you say."
+        choice = {"type": "auto"}
+        warnings.append(warning("weakened", "tool_choice"))
+    if body.get("parallel_tool_calls") is False:
+        choice = choice or {"type": "auto"}
+        if choice["type"] != "none":
+            choice["disable_parallel_tool_use"] = True
+    return Tools(made, choice, demand)
+
+
+def _tool(tool: Mapping[str, Any], model: Claude, warnings: list[str]) -> dict[str, Any]:
+    function = tool["function"]
+    schema = function.get("parameters") or {}
+    made: dict[str, Any] = {
+        "name": function["name"],
+        "input_schema": {"type": "object", "properties": {}, **schema},
+    }
+    if isinstance(function.get("description"), str) and function["description"]:
+        made["description"] = function["description"]
+    if function.get("strict"):
+        strict = closed({"additionalProperties": False, **made["input_schema"]}) if model.schemas else None
+        if strict is None:
+            warnings.append(warning("dropped", "tools.strict"))
+        else:
+            made |= {"strict": True, "input_schema": strict.schema}
+            if strict.weaker:
+                warnings.append(warning("weakened", "tools.strict"))
+    if isinstance(tool.get("cache_control"), dict):
+        made["cache_control"] = tool["cache_control"]
+    return made
+
+
+def _free(tool: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
+    custom = _custom(tool)
+    said = [custom["description"]] if isinstance(custom.get("description"), str) else []
+    form = custom.get("format")
+    if isinstance(form, dict) and form.get("type") == "grammar":
+        said.append(f"The input must follow this grammar: {orjson.dumps(form.get('grammar')).decode()}")
+        warnings.append(warning("weakened", "tools.custom.format"))
+    made: dict[str, Any] = {
+        "name": custom["name"],
+        "input_schema": {
+            "type": "object",
+            "properties": {FREE_TEXT: {"type": "string"}},
+            "required": [FREE_TEXT],
+        },
+    }
+    if said:
+        made["description"] = "\n\n".join(said)
+    warnings.append(warning("rewritten", "tools"))
+    return made
+
+
+def _allowed(
+    wanted: Mapping[str, Any], tools: list[dict[str, Any]], warnings: list[str]
+) -> tuple[list[dict[str, Any]], Any]:
+    """Only the allowed tools are offered; Anthropic has no other word for it."""
+    inner = wanted.get("allowed_tools")
+    inner = inner if isinstance(inner, dict) else wanted
+    names = {_named(one) for one in inner.get("tools") or () if isinstance(one, dict)}
+    kept = [tool for tool in tools if tool["name"] in names]
+    if not kept:
+        warnings.append(warning("dropped", "tool_choice"))
+        return tools, "none"
+    return kept, "required" if inner.get("mode") == "required" else "auto"
+
+
+def _choice(wanted: Any, warnings: list[str]) -> dict[str, Any] | None:
+    if wanted is None:
+        return None
+    if isinstance(wanted, str) and wanted in _CHOICES:
+        return {"type": _CHOICES[wanted]}
+    name = _named(wanted) if isinstance(wanted, dict) else None
+    if name is not None:
+        return {"type": "tool", "name": name}
+    warnings.append(warning("dropped", "tool_choice"))
+    return None
+
+
+def _named(choice: Mapping[str, Any]) -> str | None:
+    """The tool that a choice names, in any of OpenAI's forms."""
+    inner = choice.get("function", choice.get("custom", choice))
+    name = inner.get("name") if isinstance(inner, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _custom(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = tool.get("custom")
+    return inner if isinstance(inner, dict) else {}

@@ -1,0 +1,156 @@
+"""What travels through the hub beyond OpenAI's own fields, on its way to a server of OpenAI's dialect.
+
+| field                                                   | of a chat client: OpenAI | other servers | translated  |
+|---------------------------------------------------------|--------------------------|---------------|-------------|
+| thinking_blocks (signed by another provider)            | left out                 | left out      | left out    |
+| cache_control, citations, reasoning, reasoning_content  | left out                 | sent on       | left out    |
+| is_error                                                | left out                 | sent on       | said        |
+| pictures in the result of a tool                        | the user shows them      | the same      | the same    |
+| top_k, efforts, tiers, more than four stops             | sent on                  | sent on       | as it takes |
+
+OpenAI refuses a message with a field that it does not know; other servers use such fields or skip them. What a chat
+client says to them is its own choice. A request translated from another dialect carries such fields for the upstreams
+that understand them, so here they are left out without a word: its clients send them always.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from llm_inference_router.backends.quirks import Quirks
+from llm_inference_router.dialects.signature import untag
+from llm_inference_router.dialects.warning import warning
+from llm_inference_router.types import ChatRequest, Model
+
+_PLAIN: Final = frozenset({"role", "content"})
+_THOUGHTS: Final = "thinking_blocks"
+_ALWAYS: Final = frozenset({_THOUGHTS})
+_STRICT: Final = _ALWAYS | {"cache_control", "is_error", "citations", "reasoning", "reasoning_content"}
+_NO_TOP_K: Final = frozenset({"openai", "openai_compatible"})  # may refuse fields that OpenAI does not have
+_MOST_STOPS: Final = 4
+_FAILED: Final = "Error: "
+_ABOVE: Final = "(The image is in the next message.)"
+
+
+def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quirks) -> list[str]:
+    """Changes `body`, a copy of the request's, in place; says what was changed."""
+    translated = request.dialect != "chat"
+    strict = translated or quirks.strict_messages
+    stripping = _Stripping(_STRICT if strict else _ALWAYS, translated)
+    messages = stripping.messages(body["messages"])
+    if messages is not None:
+        body["messages"] = messages
+    if strict and body.get("tools"):
+        body["tools"] = [stripping.without(tool) for tool in body["tools"]]
+    if translated:
+        _fit(body, request, model, quirks, stripping.warnings)
+    return list(dict.fromkeys(stripping.warnings))
+
+
+class _Stripping:
+    """`translated`: the request comes from a client of another dialect."""
+
+    def __init__(self, refused: frozenset[str], translated: bool) -> None:
+        self.warnings: list[str] = []
+        self._refused = refused
+        self._translated = translated
+        self._shown: list[Any] = []  # pictures of tool results, which only a user may show
+
+    def messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+        """None where nothing has to be changed."""
+        made: list[dict[str, Any]] = []
+        changed = False
+        for message in messages:
+            new = message
+            if self._shown and message["role"] != "tool":
+                if message["role"] == "user":
+                    new = {**message, "content": self._shown + _parts(message.get("content"))}
+                else:
+                    made.append({"role": "user", "content": self._shown})
+                self._shown = []
+            new = self._message(new)
+            changed = changed or new is not message
+            made.append(new)
+        if self._shown:
+            made.append({"role": "user", "content": self._shown})
+        return made if changed else None
+
+    def without(self, item: dict[str, Any]) -> dict[str, Any]:
+        if item.keys() <= _PLAIN:
+            return item
+        found = self._refused & item.keys()
+        if not found:
+            return item
+        for name in sorted(found):
+            if name == _THOUGHTS and item[name]:
+                # Nothing is lost where nobody signed it: a model is not shown its own reasoning of earlier turns again.
+                foreign = isinstance(item[name], list) and any(_is_signed(block) for block in item[name])
+                self.warnings.append(warning("foreign", name) if foreign else warning("dropped", name, harmless=True))
+            elif item[name] and not self._translated:
+                self.warnings.append(warning("dropped", name, harmless=True))
+        return {name: value for name, value in item.items() if name not in found}
+
+    def _message(self, message: dict[str, Any]) -> dict[str, Any]:
+        new = self.without(message)
+        content = new.get("content")
+        if type(content) is list:
+            given = content
+            if message["role"] == "tool":
+                content = self._texts(content)
+            if self._refused is _STRICT:
+                content = [self.without(part) for part in content]
+            if self._translated and all(part["type"] == "text" for part in content):
+                # Several servers take a list of texts for something else than text.
+                content = "\n\n".join(part["text"] for part in content)
+            if content != given:
+                new = {**new, "content": content}
+        if self._translated and message.get("is_error") and type(content) is str:
+            new = self._failed(new, content)
+        return new
+
+    def _texts(self, content: list[Any]) -> list[Any]:
+        """A result of texts alone, which is all that these servers take."""
+        shown = [part for part in content if part.get("type") != "text"]
+        if not shown:
+            return content
+        self._shown = self._shown + shown
+        self.warnings.append(warning("rewritten", "messages"))
+        return [part for part in content if part.get("type") == "text"] or [{"type": "text", "text": _ABOVE}]
+
+    def _failed(self, message: dict[str, Any], content: str) -> dict[str, Any]:
+        if content.lower().startswith("error"):
+            return message
+        self.warnings.append(warning("rewritten", "messages"))
+        return {**message, "content": _FAILED + content}
+
+
+def _fit(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quirks, warnings: list[str]) -> None:
+    """Parameters of another dialect: each where this server takes it."""
+    server = quirks.name
+    thinking = body.pop("thinking", None)
+    if "reasoning_effort" in body and "reasoning" not in model.capabilities:
+        del body["reasoning_effort"]
+        warnings.append(warning("dropped", "thinking" if thinking else "reasoning_effort"))
+    if server in _NO_TOP_K and body.pop("top_k", None) is not None:
+        warnings.append(warning("dropped", "top_k"))
+    if server != "openai":
+        body.pop("service_tier", None)
+    elif "max_tokens" in body:
+        body["max_completion_tokens"] = body.pop("max_tokens")  # its newer models know no other name
+    stops = body.get("stop")
+    if server == "openai" and isinstance(stops, list) and len(stops) > _MOST_STOPS:
+        body["stop"] = stops[:_MOST_STOPS]
+        warnings.append(warning("clamped", "stop_sequences"))
+    if request.prefilled and "prefill" not in model.capabilities:
+        warnings.append(warning("weakened", "messages"))
+
+
+def _parts(content: Any) -> list[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+
+
+def _is_signed(block: Any) -> bool:
+    opaque = (block.get("signature") or block.get("data")) if isinstance(block, Mapping) else None
+    if not isinstance(opaque, str):
+        return False
+    found = untag(opaque)
+    return bool(opaque if found is None else found[1])

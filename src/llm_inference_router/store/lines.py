@@ -1,0 +1,69 @@
+"""A line of the spill: a record, how an idempotency key ended, or both at once."""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from llm_inference_router.store.idempotency import Ending
+from llm_inference_router.types import Attempt, Content, Decision, Outcome, Record
+
+UNWRITABLE = (ValueError, OverflowError, msgspec.MsgspecError)  # lone surrogates, integers beyond 64 bits
+UNREADABLE = (ValueError, msgspec.MsgspecError)  # another version's, or damaged
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Line(Struct, frozen=True):
+    decision: Decision | None = None
+    attempts: tuple[Attempt, ...] = ()
+    outcome: Outcome | None = None
+    content: Content | None = None
+    ending: Ending | None = None
+
+
+class _Ended(Struct, frozen=True):
+    ending: Ending | None = None
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+_decode_ended = msgspec.json.Decoder(_Ended).decode
+
+
+def line_of(record: Record | None, ending: Ending | None) -> bytes:
+    """With its newline. Raises what is in `UNWRITABLE`."""
+    if record is None:
+        return _encode({"ending": ending}) + b"\n"
+    if ending is None:
+        return _encode(record) + b"\n"
+    return b'%b,"ending":%b}\n' % (_encode(record)[:-1], _encode(ending))
+
+
+def read_line(line: bytes) -> tuple[Record | None, Ending | None]:
+    """At least one of them. Raises what is in `UNREADABLE`."""
+    found = _decode(line)
+    if found.decision is not None and found.outcome is not None:
+        return Record(found.decision, found.attempts, found.outcome, found.content), found.ending
+    if found.ending is None or found.decision is not None:
+        raise ValueError("neither a record nor the end of a key")
+    return None, found.ending
+
+
+def ending_in(line: bytes) -> Ending | None:
+    """What a line that `read_line` refuses still says of a key."""
+    try:
+        return _decode_ended(line).ending
+    except UNREADABLE:
+        return None
+
+
+def lines_of(entries: Iterable[tuple[Record | None, Ending | None]]) -> tuple[list[bytes], dict[int, str]]:
+    """The lines, and by position why some entries cannot be one."""
+    lines: list[bytes] = []
+    unwritable: dict[int, str] = {}
+    for number, (record, ending) in enumerate(entries):
+        try:
+            lines.append(line_of(record, ending))
+        except UNWRITABLE as error:
+            unwritable[number] = f"a record that cannot be written as JSON: {error}"
+    return lines, unwritable
