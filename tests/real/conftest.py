@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.servers import SERVERS, Server, running, tail
-from tests.serving.router import Router
+from tests.serving.router import Router, serving
 
 _FIGURES: list[str] = []
 
@@ -36,6 +36,24 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
     with running(server, say) as origin:
         yield Backend(server, origin + server.base, origin)
+
+
+def config(backend: Backend) -> str:
+    """The server as the one model `real` of route `auto`, and of a route with a name that llama-index knows."""
+    model = (
+        f"  - {{name: real, backend: {backend.server.backend}, endpoints: [{{url: '{backend.url}'}}], "
+        f"api_key: unused, upstream_model: {backend.server.model}, tier: small, location: local, context: 1024, "
+        "price: {input: 1, output: 2}, capabilities: [tools, json_schema], timeouts: {first_token: 5m, idle: 5m}}\n"
+    )
+    auto = "{models: [real], policy: {kind: fixed}}"
+    return f"models:\n{model}routes:\n  auto: {auto}\n  claude-sonnet-4-0: {auto}\n"
+
+
+@pytest.fixture(scope="session")
+def router(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
+    """The router before that server. Modules with a configuration of their own have a fixture of this name."""
+    with serving(tmp_path_factory.mktemp(backend.server.name), config(backend)) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ The clouds are an independent mock of them (aimock), so what it shows counts as 
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from tests.real.conftest import Backend
 from tests.real.scripts import SCRIPTS, Script
 from tests.real.servers import SERVERS
-from tests.serving.router import Router, serving
+from tests.serving.router import Router
 
 SERVED = ("openai", "anthropic", "llama-cpp", "transformers", "vllm")
 GREETING = "Hello! I am a tiny test model. How can I help you today?"
@@ -46,22 +45,6 @@ class Session:
         found = self.told[name]
         assert "error" not in found, found["error"]
         return found
-
-
-def config(backend: Backend) -> str:
-    model = (
-        f"  - {{name: real, backend: {backend.server.backend}, endpoints: [{{url: '{backend.url}'}}], "
-        f"api_key: unused, upstream_model: {backend.server.model}, tier: small, location: local, context: 1024, "
-        "price: {input: 1, output: 2}, capabilities: [tools, json_schema], timeouts: {first_token: 5m, idle: 5m}}\n"
-    )
-    auto = "{models: [real], policy: {kind: fixed}}"
-    return f"models:\n{model}routes:\n  auto: {auto}\n  claude-sonnet-4-0: {auto}\n"
-
-
-@pytest.fixture(scope="session")
-def router(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
-    with serving(tmp_path_factory.mktemp(backend.server.name), config(backend)) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
