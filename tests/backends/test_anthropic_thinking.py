@@ -57,6 +57,7 @@ def asked(
     return orjson.loads(made.call.body), list(made.warnings)
 
 
+@pytest.mark.proves(["chat", "messages"], "anthropic", "reasoning_effort", evidence="specification")
 @pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize(
     ("model", "wanted", "sent", "effort", "warned"),
