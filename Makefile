@@ -49,7 +49,7 @@ fuzz: $(VENV)/dev.stamp
 	LAWS=fuzz $(BIN)/python -m pytest -n 2 -m "not real" $(or $(ARGS),tests/dialects tests/backends tests/resilience tests/routing)
 
 test-real: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -m real $(or $(ARGS),tests/real)
+	$(BIN)/python -m pytest -m real tests/real $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""Every client that people use, with nothing changed but its base URL, through the router to every real server."""
+"""Every client that people use, with nothing changed but its base URL, through the router to every real server.
+
+The clouds are an independent mock of them (aimock), so what it shows counts as their specification.
+"""
 
 import sqlite3
 import time
@@ -91,6 +94,20 @@ def _settled(router: Router, wanted: int) -> list[tuple[str, int, str | None, in
     return found
 
 
+@pytest.mark.proves(
+    ["chat", "responses", "messages"],
+    ["vllm", "llamacpp", "transformers"],
+    ["text", "finish_reasons"],
+    stream=False,
+    evidence="real",
+)
+@pytest.mark.proves(
+    ["chat", "responses", "messages"],
+    ["openai", "anthropic"],
+    ["text", "finish_reasons"],
+    stream=False,
+    evidence="specification",
+)
 @each_server
 @each_client("whole")
 def test_a_whole_answer_arrives(session: Session) -> None:
@@ -99,6 +116,12 @@ def test_a_whole_answer_arrives(session: Session) -> None:
     assert part["finish"] is None or part["finish"] in ENDED
 
 
+@pytest.mark.proves(
+    ["chat", "responses", "messages"], ["vllm", "llamacpp", "transformers"], ["text"], stream=True, evidence="real"
+)
+@pytest.mark.proves(
+    ["chat", "responses", "messages"], ["openai", "anthropic"], ["text"], stream=True, evidence="specification"
+)
 @each_server
 @each_client("stream")
 def test_a_streamed_answer_arrives(session: Session, script: Script) -> None:
@@ -107,6 +130,25 @@ def test_a_streamed_answer_arrives(session: Session, script: Script) -> None:
     assert part["pieces"] > 1 or script.name == "llm_command"  # which does not show where a piece ends
 
 
+@pytest.mark.proves(["chat", "responses", "messages"], ["vllm", "llamacpp"], ["tools"], evidence="real")
+@pytest.mark.proves(["chat", "responses", "messages"], ["openai", "anthropic"], ["tools"], evidence="specification")
+@pytest.mark.proves(["chat", "responses"], ["vllm", "llamacpp"], "tools", evidence="real", client="openai (Python)")
+@pytest.mark.proves(["chat", "responses"], ["vllm", "llamacpp"], "tools", evidence="real", client="openai (Node)")
+@pytest.mark.proves("messages", ["vllm", "llamacpp"], "tools", evidence="real", client="anthropic (Python)")
+@pytest.mark.proves("messages", ["vllm", "llamacpp"], "tools", evidence="real", client="anthropic (Node)")
+@pytest.mark.proves(
+    ["chat", "responses", "messages"], ["vllm", "llamacpp"], "tools", evidence="real", client="LangChain"
+)
+@pytest.mark.proves(["chat", "messages"], ["vllm", "llamacpp"], "tools", evidence="real", client="llama-index")
+@pytest.mark.proves(
+    ["chat", "responses", "messages"], ["vllm", "llamacpp"], "tools", evidence="real", client="pydantic-ai"
+)
+@pytest.mark.proves(["chat", "messages"], ["vllm", "llamacpp"], "tools", evidence="real", client="litellm")
+@pytest.mark.proves("chat", ["vllm", "llamacpp"], "tools", evidence="real", client="instructor")
+@pytest.mark.proves("chat", ["vllm", "llamacpp"], "tools", evidence="real", client="llm (command)")
+@pytest.mark.proves(
+    ["chat", "responses", "messages"], ["vllm", "llamacpp"], "tools", evidence="real", client="Vercel AI SDK"
+)
 @each_parsing_server
 @each_client("tool")
 def test_a_tool_call_arrives(session: Session) -> None:

@@ -7,7 +7,7 @@ from anthropic import Anthropic
 from tests.real.clients import told
 
 client = Anthropic(base_url=told.URL, api_key=told.KEY, timeout=300, max_retries=0)
-WANTED: dict[str, Any] = {"model": told.MODEL, "temperature": 0, "max_tokens": told.MAX_TOKENS}
+WANTED: dict[str, Any] = {"model": told.MODEL, "max_tokens": told.MAX_TOKENS, "extra_body": {"temperature": 0}}
 
 
 def whole() -> dict[str, Any]:

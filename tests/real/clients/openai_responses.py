@@ -23,7 +23,8 @@ def stream() -> dict[str, Any]:
 
 
 def tool() -> dict[str, Any]:
-    answer = client.responses.create(input=told.ASK_WEATHER, tools=[told.RESPONSES_TOOL], **WANTED)
+    events = client.responses.create(input=told.ASK_WEATHER, tools=[told.RESPONSES_TOOL], stream=True, **WANTED)
+    [answer] = [event.response for event in events if event.type == "response.completed"]
     [call] = [item for item in answer.output if item.type == "function_call"]
     return told.tool(call.name, call.arguments)
 
