@@ -84,6 +84,8 @@ def finished(reason: str, **delta: Any) -> dict[str, Any]:
         ("claude-3-5-sonnet-20241022", (3, 5)),
         ("claude-3-opus-20240229", (3, 0)),
         ("claude-mythos-preview", (5, 0)),
+        ("claude-sonnet-latest", (5, 0)),
+        ("claude-of-our-own", None),
         ("upstream-name", None),
     ],
 )

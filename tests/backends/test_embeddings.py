@@ -161,6 +161,7 @@ def test_vectors_of_another_length_than_asked_for_are_refused() -> None:
     assert result.message == "vectors of 3 numbers where 2 were asked for"
 
 
+@pytest.mark.proves("embeddings", ["vllm", "llamacpp", "transformers"], "errors", evidence="recorded")
 @pytest.mark.parametrize("exchange", ERRORS, ids=[one.id for one in ERRORS])
 def test_recorded_refusals_are_read(exchange: Trace) -> None:
     fault = relayed().fault(exchange.status, exchange.headers, exchange.body)

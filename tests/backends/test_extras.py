@@ -61,6 +61,8 @@ EVERYTHING = [
 ]
 
 
+@pytest.mark.proves("messages", "openai", ["system", "tool_results", "limits"], evidence="specification")
+@pytest.mark.proves("messages", "openai", "signatures", evidence="specification", lost="dropped")
 def test_nothing_that_openai_refuses_is_left() -> None:
     tool = {"name": "f", "input_schema": {"type": "object"}, **CACHED}
     system = [{"type": "text", "text": "one"}, {"type": "text", "text": "two", **CACHED}]
@@ -192,6 +194,7 @@ CONTENT = [
 ]
 
 
+@pytest.mark.proves("chat", "anthropic", "signatures", evidence="specification")
 def test_signed_reasoning_comes_back_to_chat_clients_tagged_whole_and_streamed() -> None:
     blocks = [
         {"type": "thinking", "thinking": "Hm. ", "signature": tag("s", "")},

@@ -15,7 +15,7 @@ from tests.serving.claude import Claude
 from tests.serving.messages import built, judge, named_events
 from tests.serving.router import Router, serving
 from tests.serving.upstream import Upstream, answers, fails, sends, whole
-from tests.traces.read import Trace, traces
+from tests.traces.read import Trace, trace, traces
 
 MESSAGES, CHAT = "/v1/messages", "/v1/chat/completions"
 HELLO: list[Any] = [{"role": "user", "content": "What is the weather in Paris?"}]
@@ -26,8 +26,13 @@ TOOL: Any = {
 }
 
 
+# Random weights called a tool with what no client could read, which is a fault.
+UNREADABLE = "vllm-random/24-tools_named"
+
+
 def each(path: str, *, stream: bool) -> pytest.MarkDecorator:
     found = [one for one in traces(path, stream=stream, ok=True) if b'"n": ' not in one.request]
+    found = [one for one in found if one.id != UNREADABLE]
     assert len(found) > 3
     return pytest.mark.parametrize("exchange", found, ids=[one.id for one in found])
 
@@ -55,6 +60,14 @@ def streamed(router: Router, **fields: Any) -> dict[str, Any]:
 # --- an upstream that speaks Messages: relayed ------------------------------------------------------------------------
 
 
+@pytest.mark.proves(
+    "messages",
+    "anthropic",
+    ["text", "tools", "usage", "finish_reasons"],
+    stream=False,
+    evidence="specification",
+    client="anthropic (Python)",
+)
 @each(MESSAGES, stream=False)
 def test_a_recorded_message_passes(client: Anthropic, backend: Upstream, exchange: Trace) -> None:
     backend.behaviours["claude-upstream"] = replays(exchange)
@@ -72,6 +85,7 @@ def test_a_recorded_message_passes(client: Anthropic, backend: Upstream, exchang
         assert got["usage"] == sent["usage"]
 
 
+@pytest.mark.proves("messages", "anthropic", "reasoning", stream=True, evidence="specification")
 @each(MESSAGES, stream=True)
 def test_a_recorded_message_stream_passes(router: Router, backend: Upstream, exchange: Trace) -> None:
     backend.behaviours["claude-upstream"] = replays(exchange)
@@ -84,6 +98,14 @@ def test_a_recorded_message_stream_passes(router: Router, backend: Upstream, exc
     assert got["stop_reason"] == stop
 
 
+@pytest.mark.proves(
+    "messages",
+    "anthropic",
+    ["text", "tools", "finish_reasons"],
+    stream=True,
+    evidence="specification",
+    client="anthropic (Python)",
+)
 @each(MESSAGES, stream=True)
 def test_the_clients_accumulator_rebuilds_a_message(client: Anthropic, backend: Upstream, exchange: Trace) -> None:
     backend.behaviours["claude-upstream"] = replays(exchange)
@@ -95,6 +117,14 @@ def test_the_clients_accumulator_rebuilds_a_message(client: Anthropic, backend: 
     assert got.stop_reason == stop
 
 
+@pytest.mark.proves(
+    "messages",
+    "anthropic",
+    ["system", "caching", "stop", "web_search", "metadata", "service_tier", "unknown_fields"],
+    stream=False,
+    evidence="specification",
+    client="anthropic (Python)",
+)
 def test_what_the_client_says_reaches_an_upstream_of_its_dialect_as_it_is(client: Anthropic, backend: Upstream) -> None:
     claude = Claude([[{"type": "text", "text": "Fine."}]])
     backend.behaviours["claude-upstream"] = claude
@@ -156,13 +186,19 @@ def joined(message: dict[str, Any]) -> dict[tuple[int, str], str]:
 def same_as(message: dict[str, Any], exchange: Trace) -> None:
     expected = said(upstream_answers(exchange))
     for (choice, name), text in list(expected.items()):
-        if name == "reasoning_content":
-            expected[choice, "reasoning"] = expected.pop((choice, name))
-        elif name.endswith("arguments"):
+        if name.endswith("arguments"):
             expected[choice, name] = orjson.dumps(orjson.loads(text)).decode()
     assert joined(message) == expected
 
 
+@pytest.mark.proves(
+    "messages",
+    ["vllm", "llamacpp", "transformers"],
+    ["text", "usage"],
+    stream=False,
+    evidence="recorded",
+    client="anthropic (Python)",
+)
 @each(CHAT, stream=False)
 def test_a_recorded_chat_answer_becomes_a_message(client: Anthropic, backend: Upstream, exchange: Trace) -> None:
     backend.behaviours[f"{exchange.server}-upstream"] = replays(exchange)
@@ -178,12 +214,33 @@ def test_a_recorded_chat_answer_becomes_a_message(client: Anthropic, backend: Up
         assert got["usage"]["output_tokens"] == usage["completion_tokens"]
 
 
+@pytest.mark.proves(
+    "messages", "vllm", "broken_answers", stream=False, evidence="recorded", client="anthropic (Python)"
+)
+def test_a_call_that_no_client_could_read_is_an_error_and_no_message(client: Anthropic, backend: Upstream) -> None:
+    exchange = trace(UNREADABLE)
+    backend.behaviours[f"{exchange.server}-upstream"] = replays(exchange)
+    with pytest.raises(anthropic.InternalServerError, match="no JSON object") as caught:
+        client.messages.create(**wanted(exchange.server))
+    assert caught.value.status_code == 502
+
+
+@pytest.mark.proves("messages", ["vllm", "llamacpp", "transformers"], "text", stream=True, evidence="recorded")
+@pytest.mark.proves("messages", "vllm", ["tools", "reasoning"], stream=True, evidence="recorded")
 @each(CHAT, stream=True)
 def test_a_recorded_chat_stream_becomes_a_message_stream(router: Router, backend: Upstream, exchange: Trace) -> None:
     backend.behaviours[f"{exchange.server}-upstream"] = replays(exchange)
     same_as(streamed(router, server=exchange.server), exchange)
 
 
+@pytest.mark.proves(
+    "messages",
+    "vllm",
+    ["tools", "parallel_tools", "tool_results"],
+    stream=False,
+    evidence="scripted",
+    client="anthropic (Python)",
+)
 def test_parallel_calls_and_their_results_go_there_and_back(client: Anthropic, backend: Upstream) -> None:
     calls = [
         {
@@ -263,6 +320,7 @@ def test_simulated_models_answer_it(tmp_path: Any) -> None:
 # --- counting ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("messages", "anthropic", "token_counts", evidence="specification", client="anthropic (Python)")
 def test_tokens_are_counted_by_the_provider_that_would_answer(client: Anthropic, backend: Upstream) -> None:
     claude = Claude([])
     backend.behaviours["claude-upstream"] = claude
@@ -329,6 +387,9 @@ def test_an_unknown_model_is_not_found(client: Anthropic) -> None:
     assert "nobody" in error_of(caught.value, "not_found_error")
 
 
+@pytest.mark.proves(
+    "messages", "anthropic", "errors", stream=False, evidence="specification", client="anthropic (Python)"
+)
 def test_what_the_provider_refuses_is_passed_on(client: Anthropic, backend: Upstream) -> None:
     refusal = {"type": "error", "error": {"type": "invalid_request_error", "message": "temperature: too hot"}}
     backend.behaviours["claude-upstream"] = sends(whole(refusal, 400))
@@ -337,6 +398,9 @@ def test_what_the_provider_refuses_is_passed_on(client: Anthropic, backend: Upst
     assert error_of(caught.value, "invalid_request_error") == "temperature: too hot"
 
 
+@pytest.mark.proves(
+    "messages", "compatible", "context_overflow", stream=False, evidence="scripted", client="anthropic (Python)"
+)
 def test_a_prompt_that_is_too_long_is_told_in_anthropics_words(client: Anthropic, backend: Upstream) -> None:
     long = {"error": {"message": "maximum context length is 10 tokens", "type": "x", "code": "context_length_exceeded"}}
     backend.behaviours["plain"] = sends(whole(long, 400))

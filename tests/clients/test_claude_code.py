@@ -134,6 +134,7 @@ def kinds(answer: Message) -> list[str]:
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}}
 
 
+@pytest.mark.proves("messages", "anthropic", ["signatures", "tool_results"], evidence="specification")
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_session_that_changes_its_model_breaks_none_of_anthropics_rules(
     agent: Anthropic, backend: Upstream, stream: bool

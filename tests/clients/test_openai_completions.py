@@ -74,6 +74,15 @@ def test_the_traces_hold_every_server() -> None:
 # --- servers that have it ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves(
+    "completions",
+    ["vllm", "llamacpp", "transformers"],
+    ["text", "usage"],
+    stream=False,
+    evidence="recorded",
+    client="openai (Python)",
+)
+@pytest.mark.proves("completions", "vllm", "logprobs", stream=False, evidence="recorded", client="openai (Python)")
 @each_whole
 def test_a_recorded_whole_answer_arrives_as_it_was_given(client: OpenAI, backend: Upstream, exchange: Trace) -> None:
     backend.behaviours[f"{exchange.server}-upstream"] = replays(exchange)
@@ -90,6 +99,14 @@ def test_a_recorded_whole_answer_arrives_as_it_was_given(client: OpenAI, backend
     assert request.body == orjson.loads(exchange.request) | {"model": f"{exchange.server}-upstream"}
 
 
+@pytest.mark.proves(
+    "completions",
+    ["vllm", "llamacpp", "transformers"],
+    ["text", "finish_reasons"],
+    stream=True,
+    evidence="recorded",
+    client="openai (Python)",
+)
 @each_stream
 def test_a_recorded_stream_arrives_as_it_was_given(client: OpenAI, backend: Upstream, exchange: Trace) -> None:
     backend.behaviours[f"{exchange.server}-upstream"] = replays(exchange)
@@ -143,6 +160,14 @@ CLAUDE = {
 }  # fmt: skip
 
 
+@pytest.mark.proves(
+    "completions",
+    ["openai", "anthropic"],
+    ["text", "usage", "sampling", "limits"],
+    stream=False,
+    evidence="scripted",
+    client="openai (Python)",
+)
 @pytest.mark.parametrize("server", ["aimock", "claude"])
 def test_a_chat_model_gets_the_prompt_as_one_message(client: OpenAI, backend: Upstream, server: str) -> None:
     if server == "claude":

@@ -92,6 +92,7 @@ def embeds(obeys: bool = True, usage: bool = True, count: int | None = None) -> 
     return behave
 
 
+@pytest.mark.proves("embeddings", "vllm", ["encodings", "usage"], evidence="scripted", client="openai (Python)")
 @pytest.mark.parametrize("obeys", [True, False])
 @pytest.mark.parametrize("wanted", [openai.omit, "float", "base64"])
 def test_the_client_gets_its_vectors_whatever_it_asked_for_and_whatever_was_sent(

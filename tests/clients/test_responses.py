@@ -45,6 +45,8 @@ def ask(router: Router, server: str, **fields: Any) -> bytes:
 # --- through chat -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("responses", ["vllm", "llamacpp", "transformers"], "text", stream=False, evidence="recorded")
+@pytest.mark.proves("responses", "vllm", "tools", stream=False, evidence="recorded")
 @pytest.mark.parametrize("name", [*WHOLE, "vllm-reasoning/18-chat_think", "vllm/16-chat_logprobs", *CALLS[::2]])
 def test_a_recorded_chat_answer_is_a_valid_response(router: Router, backend: Upstream, name: str) -> None:
     exchange = trace(name)
@@ -69,6 +71,7 @@ def test_a_recorded_chat_stream_is_a_valid_stream_of_events(router: Router, back
     assert final["model"] == server
 
 
+@pytest.mark.proves("responses", "anthropic", "tools", evidence="specification")
 @pytest.mark.parametrize("stream", [False, True])
 def test_claude_answers_a_client_of_the_responses_api(router: Router, backend: Upstream, stream: bool) -> None:
     for name in ("37-messages", "38-messages_stream", "39-messages_tools", "40-messages_tools_stream"):
@@ -82,6 +85,7 @@ def test_claude_answers_a_client_of_the_responses_api(router: Router, backend: U
             assert ("function_call" in kinds) is ("tools" in name)
 
 
+@pytest.mark.proves("responses", "vllm", ["text", "usage"], stream=False, evidence="scripted", client="openai (Python)")
 def test_the_client_is_given_text(client: OpenAI, backend: Upstream) -> None:
     backend.behaviours["vllm-upstream"] = answers("Hello there.")
     answer = client.responses.create(model="auto", input="Hello", extra_headers=tag("vllm"))
@@ -92,6 +96,7 @@ def test_the_client_is_given_text(client: OpenAI, backend: Upstream) -> None:
     assert asked.body["messages"] == [{"role": "user", "content": "Hello"}]
 
 
+@pytest.mark.proves("responses", "vllm", "text", stream=True, evidence="scripted", client="openai (Python)")
 def test_the_client_streams_text(client: OpenAI, backend: Upstream) -> None:
     backend.behaviours["vllm-upstream"] = answers("Hello there.")
     with client.responses.stream(model="auto", input="Hello", extra_headers=tag("vllm")) as stream:
@@ -102,6 +107,9 @@ def test_the_client_streams_text(client: OpenAI, backend: Upstream) -> None:
     assert isinstance(events[-1], ResponseCompletedEvent)
 
 
+@pytest.mark.proves(
+    "responses", "vllm", ["tools", "tool_results"], stream=False, evidence="recorded", client="openai (Python)"
+)
 def test_a_conversation_with_a_tool_comes_round(client: OpenAI, backend: Upstream) -> None:
     headers = teach(backend, trace("vllm/20-tools_auto"))
     said: list[Any] = [{"role": "user", "content": "What is the weather in Paris?"}]
@@ -118,6 +126,9 @@ def test_a_conversation_with_a_tool_comes_round(client: OpenAI, backend: Upstrea
     assert asked[2] == {"role": "tool", "tool_call_id": call.call_id, "content": "18 degrees"}
 
 
+@pytest.mark.proves(
+    "responses", "vllm", ["tools", "parallel_tools"], stream=True, evidence="scripted", client="openai (Python)"
+)
 def test_parallel_calls_of_a_stream_reach_the_client_whole(client: OpenAI, backend: Upstream) -> None:
     def part(index: int, name: str | None, text: str) -> bytes:
         named = {"id": f"call_{index}", "type": "function"} if name else {}
@@ -140,6 +151,7 @@ class City(BaseModel):
     people: int
 
 
+@pytest.mark.proves("responses", "vllm", "schema", stream=False, evidence="scripted", client="openai (Python)")
 def test_structured_output_is_parsed(client: OpenAI, backend: Upstream) -> None:
     backend.behaviours["vllm-upstream"] = sends(whole(completion('{"name":"Oslo","people":700000}')))
     answer = client.responses.parse(model="auto", input="A city", text_format=City, extra_headers=tag("vllm"))
@@ -150,6 +162,7 @@ def test_structured_output_is_parsed(client: OpenAI, backend: Upstream) -> None:
     assert wanted["json_schema"]["schema"]["required"] == ["name", "people"]
 
 
+@pytest.mark.proves("responses", "vllm", "reasoning", stream=True, evidence="recorded", client="openai (Python)")
 def test_reasoning_is_an_item_of_its_own(client: OpenAI, backend: Upstream) -> None:
     headers = teach(backend, trace("vllm-reasoning/19-chat_think_stream"))
     with client.responses.stream(model="auto", input="Think", extra_headers=headers) as stream:
@@ -223,6 +236,9 @@ def test_the_decision_can_be_asked_for_with_a_responses_body(router: Router, bac
 # --- as OpenAI gives it -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves(
+    "responses", "openai", ["text", "metadata", "unknown_fields"], stream=False, evidence="specification"
+)
 @pytest.mark.parametrize("name", ["aimock/35-responses", "vllm/35-responses"])
 def test_a_response_of_openai_passes_with_its_fields(router: Router, backend: Upstream, name: str) -> None:
     exchange = trace(name)
@@ -238,6 +254,7 @@ def test_a_response_of_openai_passes_with_its_fields(router: Router, backend: Up
     assert asked.body == {"model": "aimock-upstream", "input": "Hello", "metadata": {"a": "b"}, "unheard_of": [1]}
 
 
+@pytest.mark.proves("responses", "openai", "text", stream=True, evidence="specification")
 @pytest.mark.parametrize(
     "name", ["aimock/36-responses_stream", "vllm/36-responses_stream", "transformers-serve/36-responses_stream"]
 )
@@ -254,6 +271,9 @@ def test_a_stream_of_openai_passes_event_by_event(router: Router, backend: Upstr
         assert mine.keys() >= theirs.keys()
 
 
+@pytest.mark.proves(
+    "responses", "openai", "web_search", stream=False, evidence="specification", client="openai (Python)"
+)
 def test_a_hosted_tool_goes_to_openai_as_it_is(client: OpenAI, backend: Upstream) -> None:
     headers = teach(backend, trace("aimock/35-responses"))
     search: Any = [{"type": "web_search", "user_location": {"type": "approximate", "city": "Oslo"}}]
@@ -266,6 +286,7 @@ def test_a_hosted_tool_goes_to_openai_as_it_is(client: OpenAI, backend: Upstream
     assert backend.requests[-1].body["tool_choice"] == {"type": "web_search"}
 
 
+@pytest.mark.proves("responses", "openai", "errors", stream=False, evidence="scripted", client="openai (Python)")
 def test_what_openai_refuses_is_passed_on(client: OpenAI, backend: Upstream) -> None:
     error = {"message": "Unsupported value", "type": "invalid_request_error", "param": "x", "code": "unsupported_value"}
     backend.behaviours["aimock-upstream"] = sends(whole({"error": error}, status=400))

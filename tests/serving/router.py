@@ -114,7 +114,7 @@ def start(folder: Path, config: str, **environ: str) -> Router:
     process = subprocess.Popen(command, cwd=folder, stderr=log, stdout=log, env={**os.environ, **environ})
     log.close()
     router = Router(port, folder, process)
-    for _ in range(400):
+    for _ in range(2400):  # a minute: a machine may be busy with other tests
         if process.poll() is not None:
             raise RuntimeError(f"the router ended with {process.returncode}:\n{router.log()}")
         try:

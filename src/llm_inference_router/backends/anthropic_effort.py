@@ -38,7 +38,7 @@ def think(
         result["thinking"] = wanted
         kind = wanted.get("type")
         known = isinstance(effort, str) and effort in anthropic_thinking.BUDGETS
-        if known and (kind == "adaptive" or (kind == "enabled" and not model.budgets)):
+        if known and (kind == "adaptive" or (kind == "enabled" and model.thinking == "adaptive" and not model.budgets)):
             result.setdefault("output_config", {})["effort"] = "low" if effort == "minimal" else effort
         anthropic_thinking.settle(result, model, warnings)
     elif effort is None:

@@ -56,12 +56,10 @@ def settle(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
     and no thinking where it is excluded.
     """
     if isinstance(body.get("thinking"), dict):
-        if model.version is not None:
-            _fit(body, model, warnings)
-        if excluded(body):
-            _switch_off(body, model, warnings)
-        else:
-            _leave_room(body, model, warnings)
+        said = _fit(body, model) if model.version is not None else None
+        said = _switch_off(body, model) if excluded(body) else _leave_room(body, model) or said
+        if said is not None:
+            warnings.append(warning(said, "thinking"))
     if model.version is not None:
         _temper(body, model, warnings)
 
@@ -89,7 +87,7 @@ def budget_of(effort: str, limit: int | None) -> int:
     return wanted if limit is None else min(wanted, limit * 4 // 5)
 
 
-def _fit(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
+def _fit(body: dict[str, Any], model: Claude) -> Reason | None:
     """Says the same in the words of this model."""
     thinking = body["thinking"]
     kind, way = thinking.get("type"), model.unthinking
@@ -99,69 +97,84 @@ def _fit(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
         if way == "never":
             del body["thinking"]
             body["output_config"] = {**config, "effort": "low"}
-            warnings.append(warning("clamped", "thinking"))
-        elif kind != (way if way == "between_tools" else "disabled"):
-            _switch_off(body, model, warnings, said="rewritten")
-    elif not thinks(body):
-        return
-    elif model.thinking == "none":
+            return "clamped"
+        if kind != _off(model):
+            body["thinking"] = {"type": _off(model)}
+            return "rewritten"
+        return None
+    if not thinks(body):
+        return None
+    if model.thinking == "none":
         del body["thinking"]
-        warnings.append(warning("dropped", "thinking"))
-    elif kind == "enabled" and not model.budgets:
+        _without_effort(body)
+        return "dropped"
+    if kind == "enabled" and not model.budgets:
         budget = thinking.get("budget_tokens")
         effort = config.get("effort") or effort_of(budget if type(budget) is int else BUDGETS["high"])
         body["output_config"] = {**config, "effort": effort}
         shown = thinking.get("display") or ("summarized" if model.hides_thoughts else None)
         body["thinking"] = {"type": "adaptive"} | ({"display": shown} if shown else {})
-        warnings.append(warning("rewritten", "thinking"))
-    elif kind == "adaptive" and model.thinking == "budget":
-        effort = config.get("effort")
-        limit = body.get("max_tokens")
+        return "rewritten"
+    if kind == "adaptive" and model.thinking == "budget":
+        effort, limit = config.get("effort"), body.get("max_tokens")
         effort = effort if isinstance(effort, str) and effort in BUDGETS else "high"  # which is Anthropic's default
-        budget = budget_of(effort, limit if type(limit) is int else None)
-        body["thinking"] = {"type": "enabled", "budget_tokens": max(budget, LEAST_BUDGET)}
-        warnings.append(warning("rewritten", "thinking"))
+        budget = max(LEAST_BUDGET, budget_of(effort, limit if type(limit) is int else None))
+        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+        return "rewritten"
+    return None
 
 
-def _leave_room(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
+def _leave_room(body: dict[str, Any], model: Claude) -> Reason | None:
     thinking, limit = body.get("thinking") or {}, body.get("max_tokens")
     budget = thinking.get("budget_tokens") if thinking.get("type") == "enabled" else None
     if type(budget) is not int or type(limit) is not int or budget < limit:
-        return
+        return None
     if limit <= LEAST_BUDGET:
-        _switch_off(body, model, warnings)
-    else:
-        body["thinking"] = {**thinking, "budget_tokens": limit - 1}
-        warnings.append(warning("clamped", "thinking"))
+        return _switch_off(body, model)
+    body["thinking"] = {**thinking, "budget_tokens": limit - 1}
+    return "clamped"
 
 
 def _temper(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
+    """An effort beside thinking, or alone, as far as this model knows it."""
     config = body.get("output_config")
     effort = config.get("effort") if isinstance(config, dict) else None
     if effort is None or effort in model.efforts:
         return
-    rest = {name: value for name, value in body.pop("output_config").items() if name != "effort"}
     if "high" in model.efforts:
-        rest["effort"] = "high"
+        body["output_config"] = {**body["output_config"], "effort": "high"}
         warnings.append(warning("clamped", "output_config.effort"))
-    elif not thinks(body):  # else its budget says the same
+        return
+    _without_effort(body)
+    if not isinstance(body.get("thinking"), dict):  # else that says the same
         warnings.append(warning("dropped", "output_config.effort"))
+
+
+def _without_effort(body: dict[str, Any]) -> None:
+    rest = {name: value for name, value in (body.pop("output_config", None) or {}).items() if name != "effort"}
     if rest:
         body["output_config"] = rest
 
 
-def _switch_off(body: dict[str, Any], model: Claude, warnings: list[str], *, said: Reason = "dropped") -> None:
-    way = model.unthinking
-    if way == "never":
+def _off(model: Claude) -> str:
+    return "between_tools" if model.unthinking == "between_tools" else "disabled"
+
+
+def _switch_off(body: dict[str, Any], model: Claude) -> Reason:
+    if model.unthinking == "never":
         del body["thinking"]
     else:
-        body["thinking"] = {"type": way if way == "between_tools" else "disabled"}
-    warnings.append(warning(said, "thinking"))
+        body["thinking"] = {"type": _off(model)}
+    _clear_nothing(body)
+    return "dropped"
+
+
+def _clear_nothing(body: dict[str, Any]) -> None:
+    """Clearing old reasoning is refused where none is asked for."""
     management = body.get("context_management")
     edits = management.get("edits") if isinstance(management, dict) else None
     if not isinstance(edits, list):
         return
-    # Clearing old reasoning is refused where none is asked for.
     kept = [one for one in edits if not (isinstance(one, dict) and str(one.get("type")).startswith("clear_thinking"))]
     if kept and isinstance(management, dict):
         body["context_management"] = {**management, "edits": kept}

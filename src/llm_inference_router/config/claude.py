@@ -16,6 +16,7 @@ Effort = Literal["low", "medium", "high", "xhigh", "max"]
 
 _NAME: Final = re.compile(r"claude-([a-z]+)-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
 _OLD_NAME: Final = re.compile(r"claude-(\d)(?:[-.](\d))?-([a-z]+)")
+_LINE: Final = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)(?![a-z])")
 _UNVERSIONED: Final = (5, 0)  # such as claude-mythos-preview: as careful as with a new one
 _THINKERS: Final = frozenset({"fable", "mythos"})
 
@@ -97,6 +98,6 @@ def claude(name: str) -> Claude:
         return Claude(found[1], (int(found[2]), int(found[3] or 0)))
     if found := _OLD_NAME.search(name):
         return Claude(found[3], (int(found[1]), int(found[2] or 0)))
-    if found := re.search(r"claude-([a-z]+)", name):
+    if found := _LINE.search(name):
         return Claude(found[1], _UNVERSIONED)
     return Claude()
