@@ -23,6 +23,7 @@ def valid() -> dict[str, Any]:
         "refusal": None,
         "annotations": [],
         "reasoning": "Why?",
+        "reasoning_content": "Why?",
     }
     counts = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
     return {

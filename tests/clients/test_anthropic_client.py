@@ -288,7 +288,7 @@ def test_an_image_goes_to_a_model_that_sees(client: Anthropic, backend: Upstream
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8="}},
         {"type": "text", "text": "What is it?"},
     ]
-    with pytest.raises(anthropic.UnprocessableEntityError, match="vision"):
+    with pytest.raises(anthropic.BadRequestError, match="vision"):
         client.messages.create(
             **wanted("vllm", model="text", messages=[{"role": "user", "content": content}], tools=[])
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -81,9 +82,14 @@ def error(answer: Answer) -> str | None:
 
 
 def rows(router: Router, name: str, table: str) -> list[sqlite3.Row]:
+    """An answer waits 5 ms for its record, and a busy machine may take longer to commit it."""
+    end = time.monotonic() + 10
+    query = f"SELECT * FROM {table} WHERE decision_id = ?"
     with closing(sqlite3.connect(router.database)) as database:
         database.row_factory = sqlite3.Row
-        return database.execute(f"SELECT * FROM {table} WHERE decision_id = ?", (name,)).fetchall()
+        while not (found := database.execute(query, (name,)).fetchall()) and time.monotonic() < end:
+            time.sleep(0.01)
+        return found
 
 
 def test_cut_after_40_of_60_tokens_the_whole_answer_is_delivered(router: Router, backend: Upstream) -> None:

@@ -56,6 +56,7 @@ class OpenAI:
             doc["object"] = normalise.WHOLE
             for choice in doc["choices"]:
                 choice.setdefault("logprobs", None)
+                choice["message"].setdefault("refusal", None)
             return Answer(doc, fit[1], normalise.usage(doc.get("usage")), fit[0], fit[2])
         if doc.get("error") is not None:
             return faults.in_stream(body)

@@ -16,7 +16,7 @@ from llm_inference_router.types import Fault, Piece, Usage
 CHARS_PER_TOKEN = 4  # of English under current vocabularies; only where an upstream reports no usage
 _MALFORMED_LIMIT = 100
 _HELD_LIMIT = 1024 * 1024
-_TEXT_LIMIT = 8 * 1024 * 1024  # characters, more than any model writes: what goes on is ill, and would fill the memory
+_TEXT_LIMIT = 8 * 1024 * 1024  # characters that are kept, more than any model writes
 # Part of a call, in a chat chunk. Text cannot hold these bytes: its quotes are escaped.
 _CALL = re.compile(rb'"(?:tool_calls"\s*:\s*\[\s*\{|function_call"\s*:\s*\{)')
 
@@ -110,12 +110,9 @@ class Assembly:
         if piece.done:
             self.done = True
         self.text_chars += piece.text_chars
-        if self.text_chars > _TEXT_LIMIT:
-            self.failure = Fault("malformed", "the upstream's answer does not end")
-            return ()
         chunk = piece.chunk
         if self._keep_text:
-            if piece.text:
+            if piece.text and self.text_chars <= _TEXT_LIMIT:
                 self._texts.append(piece.text)
             if piece.called or (chunk is not None and piece.content and _CALL.search(chunk)):
                 self.called = True
@@ -163,8 +160,13 @@ class Assembly:
 
     @property
     def text(self) -> str:
-        """The generated text so far; kept only where `keep_text` asked for it."""
+        """The generated text so far, or its first 8 million characters; kept only where `keep_text` asked for it."""
         return "".join(self._texts)
+
+    @property
+    def overlong(self) -> bool:
+        """Whether there was more text than is kept."""
+        return self.text_chars > _TEXT_LIMIT
 
     def billed(self) -> Usage:
         """Usage as reported, or else estimated from the text so far and marked as such; the input as the upstream

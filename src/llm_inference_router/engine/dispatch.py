@@ -214,6 +214,7 @@ class Dispatch:
             and not fault.final
             and bool(trial.text)
             and not trial.assembly.called
+            and not trial.assembly.overlong
             and trial.assembly.writer.resumable
             and self._request.choices == 1
             and not self._request.body.get("logprobs")
