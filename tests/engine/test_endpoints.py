@@ -112,7 +112,7 @@ def test_an_upstream_that_asks_for_time_is_given_it() -> None:
     one = model(1)
     endpoints = Endpoints((one,), breakers(one))
     [only] = one.endpoints
-    for status, limited in ((503, False), (429, True)):
+    for status, limited in ((429, True), (503, False)):
         kind = "rate_limited" if limited else "status"
         fault = Fault(kind, "x", status=status, retry_after_s=2.0)  # type: ignore[arg-type]
         endpoints.ended(only, endpoints.began(only), fault, now=float(status))
@@ -154,3 +154,56 @@ def test_what_is_known_of_an_endpoint_survives_a_new_configuration_and_that_of_a
     assert after.running() == {"kept": 1, "gone": 0}
     before.ended(kept.endpoints[0], running, None, 2.0)
     assert after.running() == {"kept": 0, "gone": 0}
+
+
+def test_a_rest_is_never_cut_short_by_a_shorter_one() -> None:
+    one = model(1)
+    endpoints = Endpoints((one,), breakers(one))
+    [only] = one.endpoints
+    first, second, third = (endpoints.began(only) for _ in range(3))
+    endpoints.ended(only, first, Fault("rate_limited", "x", status=429, retry_after_s=60.0), 1.0)
+    endpoints.ended(only, second, Fault("rate_limited", "x", status=429, retry_after_s=1.0), 1.1)
+    endpoints.ended(only, third, Fault("status", "x", status=503, retry_after_s=1.0), 1.2)
+    assert endpoints.rests_for({"m"}, 1.2) == pytest.approx(59.8)
+    assert endpoints.limited({"m"}) == {"m"}
+
+
+def test_a_breaker_whose_settings_change_begins_anew_and_what_ran_under_the_old_one_is_no_news_to_it() -> None:
+    one = model(1)
+    [only] = one.endpoints
+    before = Endpoints((one,), breakers(one))
+    late = [before.began(only) for _ in range(2)]
+    for _ in range(5):
+        before.ended(only, before.began(only), ILL, 1.0)
+    assert before.resting(1.0) == {"m"}
+    assert Endpoints((one,), breakers(one), before).resting(1.0) == {"m"}
+    after = Endpoints((one,), {only.id: Breaker(failures=1, window=30, rest=3600)}, before)
+    assert after.resting(1.0) == frozenset()
+    assert after.running() == {"m": 2}
+    before.ended(only, late[0], ILL, 1.1)
+    assert after.resting(1.1) == frozenset()
+    after.ended(only, after.began(only), ILL, 1.2)
+    assert after.resting(3000.0) == {"m"}
+    assert Endpoints((one,), {only.id: None}, after).resting(3000.0) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("fault", "forgotten"),
+    [
+        (Fault("auth", "x", status=401), True),
+        (Fault("rate_limited", "x", status=429, retry_after_s=60.0), True),
+        (Fault("status", "x", status=503, retry_after_s=60.0), False),
+    ],
+    ids=lambda one: one.kind if isinstance(one, Fault) else "",
+)
+def test_a_new_key_ends_the_rest_that_its_predecessor_caused(fault: Fault, forgotten: bool) -> None:
+    one = model(1)
+    [only] = one.endpoints
+    before = Endpoints((one,), breakers(one), keys={"m": "old"})
+    late = before.began(only)
+    before.ended(only, before.began(only), fault, 1.0)
+    assert Endpoints((one,), breakers(one), before, keys={"m": "old"}).resting(2.0) == {"m"}
+    after = Endpoints((one,), breakers(one), before, keys={"m": "new"})
+    assert after.resting(2.0) == (frozenset() if forgotten else {"m"})
+    before.ended(only, late, fault, 2.0)
+    assert after.resting(3.0) == (frozenset() if forgotten else {"m"}), "what the old key met is no news of the new one"

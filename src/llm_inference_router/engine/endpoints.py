@@ -1,6 +1,6 @@
 """The state of every endpoint: how busy it is, whether its breaker rests, and until when it asked to be left alone."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 
 from llm_inference_router.resilience.balance import pick, prefix_of
 from llm_inference_router.resilience.breaker import Breaker, State
@@ -10,16 +10,18 @@ _RATE_LIMIT_REST_S = 5.0  # where the upstream names no time
 _LONGEST_REST_S = 60.0
 _AUTH_REST_S = 60.0
 _BLAMELESS = frozenset({"rate_limited", "auth", "cancelled", "hedged"})
+_OF_A_KEY = frozenset({"rate_limited", "auth"})  # said of who asked, not of the endpoint
 
 
 class EndpointState:
-    __slots__ = ("breaker", "drained", "limited", "outstanding", "rests_until")
+    __slots__ = ("breaker", "cause", "drained", "key", "outstanding", "rests_until")
 
-    def __init__(self, breaker: Breaker | None) -> None:
+    def __init__(self, breaker: Breaker | None, key: Hashable) -> None:
         self.breaker = breaker
+        self.key = key  # the credentials it is asked with
         self.outstanding = 0
         self.rests_until = 0.0
-        self.limited = False  # its last rest was asked for by its upstream
+        self.cause = ""  # the kind of fault that its rest follows from; "": it has none, or the breaker's
         self.drained = False  # by its owner: what runs on it ends, and nothing new is sent
 
     def permits(self, now: float) -> bool:
@@ -29,21 +31,47 @@ class EndpointState:
         rest = max(0.0, self.rests_until - now)
         return max(rest, self.breaker.rests_for(now)) if self.breaker else rest
 
+    def rest(self, until: float, cause: str) -> None:
+        """Never shorter than it was told before."""
+        if until > self.rests_until:
+            self.rests_until = until
+            self.cause = cause
+
+    def take_over(self, breaker: Breaker | None, key: Hashable) -> None:
+        """A new configuration serves it, with a breaker and credentials that may be others."""
+        self.breaker = None if breaker is None else breaker.after(self.breaker)
+        if key != self.key and self.cause in _OF_A_KEY:
+            self.rests_until = 0.0
+        self.key = key
+
 
 class Endpoints:
     """All endpoints of a configuration. Times are monotonic seconds."""
 
     def __init__(
-        self, models: Sequence[Model], breakers: Mapping[str, Breaker | None], before: "Endpoints | None" = None
+        self,
+        models: Sequence[Model],
+        breakers: Mapping[str, Breaker | None],
+        before: "Endpoints | None" = None,
+        keys: Mapping[str, Hashable] | None = None,
     ) -> None:
-        """What `before` knows of an endpoint that is the same still holds."""
+        """What `before` knows of an endpoint that is the same still holds, as far as its breaker has the same settings
+        and its model the same credentials (`keys`, by model)."""
         self._models = models
+        keys = keys or {}
         known = before.known if before is not None else {}
-        self.known: dict[Endpoint, EndpointState] = {
-            endpoint: known.get(endpoint) or EndpointState(breakers[endpoint.id])
-            for model in models
-            for endpoint in model.endpoints
-        }
+        self.known: dict[Endpoint, EndpointState] = {}
+        self._keys: dict[str, Hashable] = {}
+        for model in models:
+            for endpoint in model.endpoints:
+                breaker, key = breakers[endpoint.id], keys.get(model.name)
+                state = known.get(endpoint)
+                if state is None:
+                    state = EndpointState(breaker, key)
+                else:
+                    state.take_over(breaker, key)
+                self.known[endpoint] = state
+                self._keys[endpoint.id] = key
         self._states = {endpoint.id: state for endpoint, state in self.known.items()}
         self._siblings = {
             one.id: tuple(self._states[other.id] for other in model.endpoints if other is not one)
@@ -72,16 +100,13 @@ class Endpoints:
     def ended(self, endpoint: Endpoint, turn: int, fault: Fault | None, now: float) -> None:
         state = self._states[endpoint.id]
         state.outstanding -= 1
-        if now >= state.rests_until:
-            state.limited = False
-        if fault is not None and fault.kind == "rate_limited":
-            rest = _RATE_LIMIT_REST_S if fault.retry_after_s is None else fault.retry_after_s
-            state.rests_until = now + min(rest, _LONGEST_REST_S)
-            state.limited = True
-        elif fault is not None and fault.status >= 500 and fault.retry_after_s is not None:
-            state.rests_until = now + min(fault.retry_after_s, _LONGEST_REST_S)
-        elif fault is not None and fault.kind == "auth":
-            state.rests_until = now + _AUTH_REST_S
+        if state.cause and now >= state.rests_until:
+            state.cause = ""
+        if fault is not None:
+            rest = _rest(fault)
+            # What a key met that has been replaced meanwhile is no news of the new one.
+            if rest and (fault.kind not in _OF_A_KEY or state.key == self._keys[endpoint.id]):
+                state.rest(now + rest, fault.kind)
         if state.breaker is None:
             return
         if fault is None or fault.final or fault.code == "context_length_exceeded":
@@ -118,7 +143,9 @@ class Endpoints:
     def limited(self, resting: Collection[str]) -> frozenset[str]:
         """Those of the resting models that rest because their upstream asked for it."""
         return frozenset(
-            m.name for m in self._models if m.name in resting and any(self._states[e.id].limited for e in m.endpoints)
+            m.name
+            for m in self._models
+            if m.name in resting and any(self._states[e.id].cause == "rate_limited" for e in m.endpoints)
         )
 
     def rests_for(self, models: Collection[str], now: float) -> float:
@@ -133,3 +160,13 @@ class Endpoints:
     def states(self, now: float) -> Iterator[tuple[str, State]]:
         for name, state in self._states.items():
             yield name, (state.breaker.state(now) if state.breaker else "closed")
+
+
+def _rest(fault: Fault) -> float:
+    """Seconds for which an endpoint is left alone after a try that ended so."""
+    if fault.kind == "rate_limited":
+        asked = _RATE_LIMIT_REST_S if fault.retry_after_s is None else fault.retry_after_s
+        return min(asked, _LONGEST_REST_S)
+    if fault.status >= 500 and fault.retry_after_s is not None:
+        return min(fault.retry_after_s, _LONGEST_REST_S)
+    return _AUTH_REST_S if fault.kind == "auth" else 0.0
