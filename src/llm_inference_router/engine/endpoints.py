@@ -1,6 +1,6 @@
 """The state of every endpoint: how busy it is, whether its breaker rests, and until when it asked to be left alone."""
 
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
 from llm_inference_router.resilience.balance import pick, prefix_of
 from llm_inference_router.resilience.breaker import Breaker, State
@@ -155,11 +155,23 @@ class Endpoints:
 
     def running(self) -> dict[str, int]:
         """Requests that run now, by model."""
-        return {m.name: sum(self._states[e.id].outstanding for e in m.endpoints) for m in self._models}
+        return running((self,))
+
+    def places(self) -> Iterator[tuple[EndpointState, str]]:
+        """Every endpoint's state with its model."""
+        return ((self._states[e.id], m.name) for m in self._models for e in m.endpoints)
 
     def states(self, now: float) -> Iterator[tuple[str, State]]:
         for name, state in self._states.items():
             yield name, (state.breaker.state(now) if state.breaker else "closed")
+
+
+def running(several: Iterable[Endpoints]) -> dict[str, int]:
+    """Requests that run now, by model. What runs on an endpoint that several configurations have counts once."""
+    found: dict[str, int] = {}
+    for state, model in dict.fromkeys(place for endpoints in several for place in endpoints.places()):
+        found[model] = found.get(model, 0) + state.outstanding
+    return found
 
 
 def _rest(fault: Fault) -> float:
