@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import Iterator
 from itertools import pairwise
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.chat_writer import ChatWriter
+from llm_inference_router.dialects.messages_writer import MessagesWriter
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.stream import Stream
 from llm_inference_router.engine.trace import Trace
@@ -152,3 +155,33 @@ def test_each_packet_puts_the_idle_limit_off_and_silence_meets_it() -> None:
         asyncio.run(streamed(Packets(events, pause_s=0.6), client := Client([])))
     assert raised.value.fault.kind == "timeout.idle"
     assert client.begun == 1
+
+
+def test_comments_are_no_sign_of_life_and_what_comes_with_an_event_is() -> None:
+    events = [b"data: " + one + b"\n\n" for one in EVENTS]
+    with pytest.raises(TransportFault) as raised:
+        asyncio.run(streamed(Packets([*events[:3], *[b": ping\n\n"] * 20], pause_s=0.1), Client([])))
+    assert raised.value.fault.kind == "timeout.idle"
+    fault, _ = asyncio.run(streamed(Packets([b": ping\n\n" + one for one in events], pause_s=0.1), Client([])))
+    assert fault is None
+
+
+def test_events_that_only_keep_a_connection_open_are_no_sign_of_life_either() -> None:
+    said = [
+        {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 5, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
+        *[{"type": "ping"}] * 20,
+    ]
+    packets = Packets([b"event: x\ndata: " + orjson.dumps(one) + b"\n\n" for one in said], pause_s=0.1)
+
+    async def run() -> None:
+        writer = MessagesWriter(Head("m", 1, "ours"))
+        state = Assembly(writer, relayed=True)
+        client = Client([])
+        async with Deadline(LIMITS, LIMITS.total) as deadline:
+            await Stream(RelayDecoder(RENDERING), state, client, deadline, client.head).run(packets)
+
+    with pytest.raises(TransportFault) as raised:
+        asyncio.run(run())
+    assert raised.value.fault.kind == "timeout.idle"

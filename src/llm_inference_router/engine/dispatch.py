@@ -129,7 +129,11 @@ class Dispatch:
             if fault is not None and fault is not _CANCELLED and fault is not LOST:
                 runtime.forget_snapshot()
             attempt = self._trace.tried(
-                model, endpoint, fault, trial.usage(fault), began=began, ended=ended, at=runtime.clock.now_ms()
+                *(model, endpoint, fault, trial.usage(fault)),
+                began=began,
+                ended=ended,
+                at=runtime.clock.now_ms(),
+                skipped=trial.assembly.malformed if trial.assembly else 0,
             )
             if fault is None and attempt.usage is not None and self._part is None:
                 self._learn(trial, attempt, attempt.usage)
@@ -217,5 +221,9 @@ class Dispatch:
         live.measure(model, decision.signals.output_tokens, usage, trial.finish_reason, decision.choices)
 
     def _all_resting(self) -> Fault:
-        rest = self._runtime.endpoints.rests_for(self._trace.decision.chain, self._now())
-        return Fault("connect", "every endpoint is resting after failures", retry_after_s=max(1.0, rest))
+        """In the words of a decision that finds the same."""
+        endpoints, chain = self._runtime.endpoints, self._trace.decision.chain
+        rest = max(1.0, endpoints.rests_for(chain, self._now()))
+        if endpoints.limited(chain) >= set(chain):
+            return Fault("rate_limited", "every model is at its upstream's rate limit", 429, retry_after_s=rest)
+        return Fault("connect", "every endpoint is resting after failures", retry_after_s=rest)

@@ -14,6 +14,9 @@ from llm_inference_router.transport.base import Response
 from llm_inference_router.types import Fault
 
 
+_KEEP_ALIVE = frozenset({b"ping", b"keepalive"})  # events that a server sends while its model is silent
+
+
 class Stream:
     """`begin` is awaited once, before the first content is sent."""
 
@@ -50,12 +53,14 @@ class Stream:
         """Sends what can leave at once. False: the task has something to do."""
         assembly = self._assembly
         frames: list[bytes] = []
-        for piece in self._decoder.feed(data):
+        pieces = self._decoder.feed(data)
+        for piece in pieces:
             frames += assembly.push(piece)
         if frames and not (self._begun and self._sink.write(_joined(frames))):
             self._unsent = frames
             return False
-        if self._begun and not self._finishing:
+        # Comments give no piece: they keep a connection open, and say nothing of the model.
+        if pieces and self._begun and not self._finishing and pieces[-1].event not in _KEEP_ALIVE:
             self._deadline.touch()
         return assembly.finish_reason is None and not assembly.settled
 

@@ -43,8 +43,10 @@ class Trace:
         began: float,
         ended: float,
         at: int,
+        skipped: int = 0,
     ) -> Attempt:
-        """One upstream try is over; `fault` None means it answered."""
+        """One upstream try is over; `fault` None means it answered. `skipped`: events of its stream that could not be
+        read."""
         first = None if fault is LOST else self.first_content_at
         attempt = Attempt(
             decision_id=self.decision.id,
@@ -58,7 +60,7 @@ class Trace:
             total_ms=(ended - began) * 1000,
             usage=usage,
             cost=cost(model.price, usage) if usage else 0,
-            detail=(fault.code or "") if fault else "",  # never its message: upstreams quote prompts in theirs
+            detail=_detail(fault, skipped),
         )
         self.attempts.append(attempt)
         self._running -= 1
@@ -116,3 +118,11 @@ class Trace:
             simulated=bool(self.model and self.model.simulated),
         )
         return Record(self.decision, tuple(self.attempts), outcome, content)
+
+
+def _detail(fault: Fault | None, skipped: int) -> str:
+    code = fault.code if fault else None  # never its message: upstreams quote prompts in theirs
+    if not skipped:
+        return code or ""
+    told = f"{skipped} malformed event{'s' if skipped > 1 else ''} skipped"
+    return f"{code}; {told}" if code else told
