@@ -12,7 +12,7 @@ import orjson
 
 from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.anthropic_relay_message import block, counted, head, stop_reason
-from llm_inference_router.backends.anthropic_stream import finish_reason, usage_of
+from llm_inference_router.backends.anthropic_stream import finish_reason, usage_of, usage_so_far
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.dialects import sse
 from llm_inference_router.dialects.messages_answer import usage_object
@@ -140,7 +140,7 @@ class RelayDecoder:
             message["usage"] = counted(usage)
         else:
             message["usage"] = usage_object(Usage(self._rendering.prompt_tokens, 0))
-        pieces.append(Piece(orjson.dumps(doc), event=b"message_start"))
+        pieces.append(Piece(orjson.dumps(doc), usage=usage_so_far(self._usage), event=b"message_start"))
 
     def _block(self, doc: dict[str, Any], index: int, pieces: list[Piece]) -> None:
         if not self._begun:

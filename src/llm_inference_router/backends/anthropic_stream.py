@@ -93,6 +93,14 @@ def usage_of(raw: Any) -> Usage | None:
     return Usage(fresh + written + cached, output, cached_tokens=cached, cache_write_tokens=written)
 
 
+def usage_so_far(raw: Any) -> Usage | None:
+    """What the beginning of a message tells: all of the input, and of the output only what had come by then. Marked as
+    estimated, for a stream that breaks before the rest is known.
+    """
+    usage = usage_of(raw)
+    return None if usage is None else msgspec.structs.replace(usage, source="estimated")
+
+
 class AnthropicDecoder:
     __slots__ = (
         "_begun",
@@ -189,7 +197,8 @@ class AnthropicDecoder:
             if event.message.id:
                 self._head = self._make_head(event.message.id)
             self._count(event.message.usage)
-        pieces.append(Piece(self._chunk(b'{"role":"assistant","content":""}')))
+        chunk = self._chunk(b'{"role":"assistant","content":""}')
+        pieces.append(Piece(chunk, usage=usage_so_far(self._usage)))
 
     def _block(self, event: _Event, pieces: list[Piece]) -> None:
         block = event.content_block

@@ -7,6 +7,8 @@ a missing finish reason and a missing end marker are all that tells.
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
+
 from llm_inference_router.dialects.base import Writer
 from llm_inference_router.types import Fault, Piece, Usage
 
@@ -157,8 +159,16 @@ class Assembly:
         return "".join(self._texts)
 
     def billed(self) -> Usage:
-        """Usage as reported, or else estimated from the text so far and marked as such."""
-        return self.usage or estimate(self._prompt_tokens, self.text_chars)
+        """Usage as reported, or else estimated from the text so far and marked as such. Where the upstream told its
+        input at the beginning and broke before it told the rest, only the output is estimated.
+        """
+        told = self.usage
+        if told is None:
+            return estimate(self._prompt_tokens, self.text_chars)
+        if told.source == "reported":
+            return told
+        output = max(told.output_tokens, estimate(0, self.text_chars).output_tokens)
+        return structs.replace(told, output_tokens=output)
 
     def _hold(self, piece: Piece) -> None:
         framed = self._frame(piece)

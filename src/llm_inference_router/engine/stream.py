@@ -13,7 +13,6 @@ from llm_inference_router.engine.sink import Sink
 from llm_inference_router.transport.base import Response
 from llm_inference_router.types import Fault
 
-
 _KEEP_ALIVE = frozenset({b"ping", b"keepalive"})  # events that a server sends while its model is silent
 
 

@@ -169,6 +169,7 @@ class Pages:
         self._metrics.inflight.clear()
         for model, number in running(at_work).items():
             self._metrics.inflight.labels(model).set(number)
+        self._metrics.tasks.set(len(asyncio.all_tasks()))
 
     def _grant(self, request: Request, scope: Scope) -> Grant:
         return self._keys.grant(dict(request.scope["headers"]), scope)
