@@ -64,7 +64,7 @@ class Runtime:
         self.live: LiveFigures = LiveFigures(self.catalog.models, before.live if before else None)
         self.random = random.Random()
         self._budgets = _budgets(config, before)
-        self._pinned_budget = before._pinned_budget if before else RetryBudget(_PINNED.budget)
+        self._pinned_budget: RetryBudget = before._pinned_budget if before else RetryBudget(_PINNED.budget)
         http = HttpTransport(credentials)
         simulated = SimulatedTransport()
         self._transports: tuple[Transport, ...] = (http, simulated)
