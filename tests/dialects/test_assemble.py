@@ -80,6 +80,18 @@ def test_missing_usage_is_estimated_and_marked() -> None:
     assert chunk.usage.total_tokens == 12
 
 
+@pytest.mark.parametrize(("said", "output"), [((), 1), ((HI, MORE), 3)], ids=["silent", "twelve characters"])
+def test_of_a_cut_stream_the_input_is_as_it_was_told_at_the_beginning(said: tuple[Piece, ...], output: int) -> None:
+    one = assembly()
+    told = Usage(90, 1, cached_tokens=50, cache_write_tokens=7)
+    for piece in (Piece(chunk=b"{}", prompt=told), *said):
+        one.push(piece)
+    assert one.billed() == Usage(90, output, 50, 7, source="estimated")
+    one.push(FINISH)
+    one.push(QUIET_USAGE)
+    assert one.billed() == Usage(3, 4)
+
+
 def test_reported_usage_is_not_estimated() -> None:
     one = assembly(include_usage=True)
     for piece in (HI, FINISH, QUIET_USAGE, DONE):

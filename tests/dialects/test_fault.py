@@ -44,6 +44,7 @@ INVALID = "invalid_request_error"
     ("fault", "status", "code", "type_", "headers"),
     [
         (Fault("connect", "refused"), 502, *UNAVAILABLE, NO_RETRY),
+        (Fault("connect", "all rest", retry_after_s=7), 503, *UNAVAILABLE, {"retry-after": "7"}),
         (Fault("timeout.first_token", "slow"), 502, *UNAVAILABLE, NO_RETRY),
         (Fault("status", "x", 500), 503, *UNAVAILABLE, {"retry-after": "5"}),
         (Fault("status", "x", 529, retry_after_s=9), 503, *UNAVAILABLE, {"retry-after": "9"}),

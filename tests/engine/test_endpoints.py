@@ -176,32 +176,42 @@ def test_the_mistake_of_a_client_or_of_a_model_is_no_failure_of_the_endpoint(fau
     assert (one.name in endpoints.resting(1.0)) is opens
 
 
-def test_a_short_advice_takes_nothing_from_a_long_rest() -> None:
-    one = model(1)
-    endpoints = Endpoints((one,), breakers(one))
-    [only] = one.endpoints
-    for advice in (40.0, 0.9):
-        endpoints.ended(only, endpoints.began(only), Fault("rate_limited", "x", 429, retry_after_s=advice), 0.0)
-    assert endpoints.rests_for(("m",), 0.0) == 40.0
-
-
-def test_a_reload_takes_over_what_is_known_but_not_settings_that_it_changes() -> None:
-    one = model(1)
-    [only] = one.endpoints
-    before = Endpoints((one,), {only.id: None})
-    strict = Endpoints((one,), {only.id: Breaker(failures=1, window=30, rest=3600)}, before)
-    running = before.began(only)
-    strict.ended(only, strict.began(only), ILL, 1.0)
-    assert strict.resting(2.0) == {"m"}, "the new settings hold"
-    before.ended(only, running, None, 2.0)
-    same = Endpoints((one,), {only.id: Breaker(failures=1, window=30, rest=3600)}, strict)
-    assert same.resting(3.0) == {"m"}, "what has been learned holds where the settings are the same"
-
-
-def test_a_reload_asks_again_where_credentials_were_refused() -> None:
+def test_a_breaker_whose_settings_change_begins_anew_and_what_ran_under_the_old_one_is_no_news_to_it() -> None:
     one = model(1)
     [only] = one.endpoints
     before = Endpoints((one,), breakers(one))
-    before.ended(only, before.began(only), Fault("auth", "x", 401), 0.0)
+    late = [before.began(only) for _ in range(2)]
+    for _ in range(5):
+        before.ended(only, before.began(only), ILL, 1.0)
     assert before.resting(1.0) == {"m"}
-    assert Endpoints((one,), breakers(one), before).resting(1.0) == set()
+    assert Endpoints((one,), breakers(one), before).resting(1.0) == {"m"}
+    after = Endpoints((one,), {only.id: Breaker(failures=1, window=30, rest=3600)}, before)
+    assert after.resting(1.0) == frozenset()
+    assert after.running() == {"m": 2}
+    before.ended(only, late[0], ILL, 1.1)
+    assert after.resting(1.1) == frozenset()
+    after.ended(only, after.began(only), ILL, 1.2)
+    assert after.resting(3000.0) == {"m"}
+    assert Endpoints((one,), {only.id: None}, after).resting(3000.0) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("fault", "forgotten"),
+    [
+        (Fault("auth", "x", status=401), True),
+        (Fault("rate_limited", "x", status=429, retry_after_s=60.0), True),
+        (Fault("status", "x", status=503, retry_after_s=60.0), False),
+    ],
+    ids=lambda one: one.kind if isinstance(one, Fault) else "",
+)
+def test_a_new_key_ends_the_rest_that_its_predecessor_caused(fault: Fault, forgotten: bool) -> None:
+    one = model(1)
+    [only] = one.endpoints
+    before = Endpoints((one,), breakers(one), keys={"m": "old"})
+    late = before.began(only)
+    before.ended(only, before.began(only), fault, 1.0)
+    assert Endpoints((one,), breakers(one), before, keys={"m": "old"}).resting(2.0) == {"m"}
+    after = Endpoints((one,), breakers(one), before, keys={"m": "new"})
+    assert after.resting(2.0) == (frozenset() if forgotten else {"m"})
+    before.ended(only, late, fault, 2.0)
+    assert after.resting(3.0) == (frozenset() if forgotten else {"m"}), "what the old key met is no news of the new one"

@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import Iterator
 from itertools import pairwise
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.chat_writer import ChatWriter
+from llm_inference_router.dialects.messages_writer import MessagesWriter
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.stream import Stream
 from llm_inference_router.engine.trace import Trace
@@ -154,18 +157,31 @@ def test_each_packet_puts_the_idle_limit_off_and_silence_meets_it() -> None:
     assert client.begun == 1
 
 
-def test_comments_alone_do_not_keep_a_stream_alive() -> None:
-    """A proxy sends them for a model that has died; the limit is the model's."""
+def test_comments_are_no_sign_of_life_and_what_comes_with_an_event_is() -> None:
+    events = [b"data: " + one + b"\n\n" for one in EVENTS]
+    with pytest.raises(TransportFault) as raised:
+        asyncio.run(streamed(Packets([*events[:3], *[b": ping\n\n"] * 20], pause_s=0.1), Client([])))
+    assert raised.value.fault.kind == "timeout.idle"
+    fault, _ = asyncio.run(streamed(Packets([b": ping\n\n" + one for one in events], pause_s=0.1), Client([])))
+    assert fault is None
 
-    class Pings(Packets):
-        async def pump(self, take: Take) -> bool:
-            if await super().pump(take):
-                return True
-            while take(b": ping\n\n"):  # noqa: ASYNC110 - a server that sends them for ever
-                await asyncio.sleep(0.02)
-            return True
 
-    quick = Timeouts(idle=0.2, total=30.0)
-    with pytest.raises(TransportFault) as error:
-        asyncio.run(streamed(Pings([b"data: " + one + b"\n\n" for one in EVENTS[:3]]), Client([True] * 50), quick))
-    assert error.value.fault.kind == "timeout.idle"
+def test_events_that_only_keep_a_connection_open_are_no_sign_of_life_either() -> None:
+    said = [
+        {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 5, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
+        *[{"type": "ping"}] * 20,
+    ]
+    packets = Packets([b"event: x\ndata: " + orjson.dumps(one) + b"\n\n" for one in said], pause_s=0.1)
+
+    async def run() -> None:
+        writer = MessagesWriter(Head("m", 1, "ours"))
+        state = Assembly(writer, relayed=True)
+        client = Client([])
+        async with Deadline(LIMITS, LIMITS.total) as deadline:
+            await Stream(RelayDecoder(RENDERING), state, client, deadline, client.head).run(packets)
+
+    with pytest.raises(TransportFault) as raised:
+        asyncio.run(run())
+    assert raised.value.fault.kind == "timeout.idle"

@@ -1,7 +1,6 @@
 """Clients that leave, stay silent, or never finish: what they cost is given back, and others are served."""
 
 import asyncio
-import os
 import random
 import socket
 import sqlite3
@@ -15,7 +14,7 @@ import pytest
 
 from tests.serving.router import Router, config, serving
 from tests.serving.upstream import STREAM_HEAD, Request, delta, event, upstream
-from tests.support.conserved import assert_conserved
+from tests.support.conserved import assert_conserved, assert_given_back, held
 from tests.support.faults.server import FaultServer, running
 from tests.support.visitor import exchange
 
@@ -47,15 +46,10 @@ def eventually(holds: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.02)
 
 
-def descriptors(router: Router) -> int:
-    return len(os.listdir(f"/proc/{router.process.pid}/fd"))
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
 def test_a_hundred_clients_that_leave_in_every_phase_leave_nothing_open(router: Router, server: FaultServer) -> None:
     """While the model is silent, after its head, in the middle of a stream, in the middle of a whole answer."""
     router.chat("ok")
-    before = descriptors(router)
+    before = held(router, server.port)
     luck = random.Random(1)
     asked = 1
     for number in range(100):
@@ -66,7 +60,7 @@ def test_a_hundred_clients_that_leave_in_every_phase_leave_nothing_open(router: 
             _leave(router, model, stream, luck.choice((0.005, 0.02)), partial(_more, server, seen))
         asked += 1
     eventually(lambda: server.running == 0, 5)
-    eventually(lambda: descriptors(router) <= before + 4, 10)
+    assert_given_back(router, before)
     text = router.ask("/metrics").body.decode()
     assert_conserved(router.database, lambda: text, admitted=asked, seen=sum(server.requests.values()))
     assert router.chat("ok").status == 200

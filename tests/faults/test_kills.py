@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.support.conserved import held
 from tests.support.faults.server import running
 from tests.support.soak import Soak
 
@@ -12,7 +13,9 @@ def test_twenty_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None
         try:
             soak.kills(20)
             assert len(soak.seen.answered) > 100
+            before = held(soak.router, server.port)
             assert soak.books() == []
+            assert soak.kept(before) == []
         finally:
             status = soak.router.stop()
     assert status == 0

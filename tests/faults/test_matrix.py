@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 
 from tests.serving.messages import judge, named_events
 from tests.serving.router import Answer, Router, events, serving
-from tests.support.conserved import assert_conserved
+from tests.support.conserved import MIB, assert_conserved, assert_given_back, held
 from tests.support.faults.scenarios import SCENARIOS, TEXT
 from tests.support.faults.server import FaultServer, running
 from tests.support.faults.wire import Ask
@@ -66,7 +66,7 @@ def refused(status: int, code: str = "") -> Row:
 
 MATRIX = {
     **dict.fromkeys(["ok", "no-usage", "crlf", "no-space", "comments", "id-and-retry", "bom", "bytewise"], OWN),
-    **dict.fromkeys(["one-malformed", "no-done"], OWN),
+    **dict.fromkeys(["multi-line", "one-malformed", "no-done"], OWN),
     **dict.fromkeys(["error-500", "error-502", "error-503", "error-529", "quoting-500"], DOWN),
     "error-500-once": Row("status", 200, tries=2),
     "rate-limit-2s-once": Row("rate_limited", own=True, tries=2),
@@ -93,6 +93,8 @@ MATRIX = {
     "redirect": Row("status", 502, tries=1),
 }
 ELSEWHERE = {"fb-ok", "flapping"}
+INPUT = 100  # tokens, as every scenario reports them
+SKIPPED = {"one-malformed", "invalid-utf8"}  # streams with events that cannot be read
 
 # Not the one whose body ends well before its connection closes: the next request may be written into the closing
 # connection, a try that no upstream sees and the books would miss.
@@ -133,8 +135,12 @@ class World:
     router: Router
     server: FaultServer
     speaks: str  # the client's dialect
+    backend: str  # the upstream's
     asked: list[str] = field(default_factory=list)
     told: list[Answer] = field(default_factory=list)
+
+    def metrics(self) -> str:
+        return self.router.ask("/metrics").body.decode()
 
     def leaks(self) -> list[str]:
         """Where a prompt or a key was found that nobody may read there."""
@@ -171,12 +177,12 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     speaks, backend = request.param
     SCENARIOS["bomb"].script(Ask("openai", "bomb", stream=False, turn=0))  # takes longer to make than a model may wait
     with running() as server, serving(tmp_path_factory.mktemp("matrix"), configuration(backend, server.url)) as router:
-        made = World(router, server, speaks)
+        made = World(router, server, speaks, backend)
+        before = held(router, server.port)
         yield made
         seen = sum(server.requests.values())
-        assert_conserved(
-            router.database, lambda: router.ask("/metrics").body.decode(), admitted=len(made.asked), seen=seen
-        )
+        assert_conserved(router.database, made.metrics, admitted=len(made.asked), seen=seen)
+        assert_given_back(router, before, grown=64 * MIB)  # several answers are as large as one may be
         assert server.running == 0
         assert KEY in server.credentials, "or the canary never was where it could leak from"
         assert made.leaks() == []
@@ -261,6 +267,7 @@ def test_what_the_client_sees_and_what_is_recorded(world: World, name: str, stre
     outcomes = row.outcome if isinstance(row.outcome, tuple) else (row.outcome,)
     assert made[0]["outcome"] in outcomes
     assert 1 <= world.server.requests[model] <= row.tries
+    assert ("malformed event" in made[0]["detail"]) == (stream and name in SKIPPED)
     if row.breaks and stream:
         assert answer.status == 200
         assert name == "drip" or text.startswith(said(answer))
@@ -269,6 +276,8 @@ def test_what_the_client_sees_and_what_is_recorded(world: World, name: str, stre
         assert row.code
         assert is_as(row, error, 503 if "overloaded" in str(error["type"]) else 502)
         assert len(made) == 1
+        assert made[0]["usage_source"] == "estimated"
+        assert (made[0]["input_tokens"] == INPUT) == (world.backend == "anthropic"), "it says so at the beginning"
         return
     if row.own or (row.alone == 200 and not fallback):
         assert answer.headers["x-router-model"] == model
@@ -359,6 +368,50 @@ def test_what_cannot_be_reached(tmp_path: Path, plain: int, name: str, fallback:
         assert fallback or answer.headers["x-should-retry"] == "false"
         seen = sum(server.requests.values())
         assert_conserved(router.database, lambda: router.ask("/metrics").body.decode(), admitted=1, seen=seen)
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_a_whole_answer_that_never_ends_meets_the_total_limit(tmp_path: Path, fallback: bool) -> None:
+    chain = ("drip", "fb-ok") if fallback else ("drip",)
+    with running() as server:
+        text = small(server, "drip", server.url, *chain).replace(
+            "health: none", "health: none, timeouts: {first_token: 20s, total: 2s}"
+        )
+        with serving(tmp_path, text) as router:
+            answer = router.chat()
+            made = tries(router, answer.headers["x-router-decision-id"])
+            assert [one["outcome"] for one in made] == ["timeout.total"]
+            assert answer.status == 502, "no time is left for another model"
+            assert made[0]["total_ms"] > 1900
+
+
+@pytest.fixture
+def full() -> Iterator[int]:
+    """The port of a listener whose queue is full: a connection to it is neither made nor refused."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0), backlog=0)))
+        port = int(listener.getsockname()[1])
+        for _ in range(4):
+            one = stack.enter_context(closing(socket.socket()))
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_what_swallows_connections(tmp_path: Path, full: int, fallback: bool) -> None:
+    chain = ("bad", "fb-ok") if fallback else ("bad",)
+    with running() as server:
+        text = small(server, "bad", f"http://127.0.0.1:{full}/v1", *chain).replace(
+            "health: none", "health: none, timeouts: {connect: 500ms}"
+        )
+        with serving(tmp_path, text) as router:
+            before = held(router, full)
+            answer = router.chat()
+            made = tries(router, answer.headers["x-router-decision-id"])
+            assert made[0]["outcome"] == "timeout.connect"
+            assert answer.status == (200 if fallback else 502)
+            assert_given_back(router, before)
 
 
 def test_a_flapping_upstream_is_served_throughout(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from llm_inference_router.server.reload import Loaded, Reloads, Source
 from llm_inference_router.telemetry.logs import Log
 from llm_inference_router.telemetry.metrics import Metrics
 from tests.serving.router import Router, config, serving
-from tests.serving.upstream import Request, Upstream, completion, sends, upstream, whole
+from tests.serving.upstream import Request, Upstream, completion, fails, sends, upstream, whole
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +194,96 @@ def test_what_is_known_of_an_endpoint_outlives_a_reload(backend: Upstream, tmp_p
         seen = sum(one.body["model"] == "ill" for one in backend.requests)
         assert router.chat().headers["x-router-model"] == "two"
         assert sum(one.body["model"] == "ill" for one in backend.requests) == seen
+
+
+def asked(backend: Upstream, router: Router, model: str, requests: int = 1) -> int:
+    """How often the upstream is asked for a model while that many requests are answered."""
+    before = len(backend.asked(model))
+    for _ in range(requests):
+        router.chat()
+    return len(backend.asked(model)) - before
+
+
+def test_a_breaker_follows_its_new_settings_at_once(backend: Upstream, tmp_path: Path) -> None:
+    text = config(backend.url, "ill", "two")
+    backend.behaviours["ill"] = fails(500)
+    with serving(tmp_path, text) as router:
+        assert asked(backend, router, "ill", 3) >= 3
+        write(router, text.replace("breaker: none", "breaker: {failures: 1, open: 1h}", 1))
+        by_request(router)
+        assert asked(backend, router, "ill", 4) == 1
+        write(router, text.replace("breaker: none", "breaker: {failures: 2, open: 1h}", 1))
+        by_request(router)
+        assert asked(backend, router, "ill", 4) == 2
+        write(router, text)
+        by_request(router)
+        assert asked(backend, router, "ill", 3) >= 3
+
+
+def test_a_mended_key_is_tried_at_once(backend: Upstream, tmp_path: Path) -> None:
+    async def locked(writer: asyncio.StreamWriter, request: Request) -> None:
+        right = "authorization: bearer sk-right" in request.head.lower()
+        await (sends(whole(completion("I am locked"))) if right else fails(401))(writer, request)
+
+    backend.behaviours["locked"] = locked
+    text = config(backend.url, "locked", "two").replace("price:", "api_key: sk-wrong, price:", 1)
+    with serving(tmp_path, text) as router:
+        assert router.chat().headers["x-router-model"] == "two"
+        assert asked(backend, router, "locked", 3) == 0
+        write(router, "# the same key\n" + text)
+        by_request(router)
+        assert asked(backend, router, "locked", 3) == 0
+        write(router, text.replace("sk-wrong", "sk-right"))
+        by_request(router)
+        assert router.chat().headers["x-router-model"] == "locked"
+
+
+def test_a_reload_gives_no_retries_back(backend: Upstream, tmp_path: Path) -> None:
+    """Of a route and of a pinned model: the reserve of ten is spent once."""
+    backend.behaviours["ill"] = fails(500)
+    for name, model in (("route", "auto"), ("pinned", "ill")):
+        with serving(tmp_path / name, config(backend.url, "ill")) as router:
+            before = len(backend.asked("ill"))
+            for turn in range(12):
+                router.chat(model)
+                write(router, f"# {turn}\n" + config(backend.url, "ill"))
+                by_request(router)
+            retries = len(backend.asked("ill")) - before - 12
+        assert 10 <= retries <= 10 + 0.2 * 12
+
+
+def gauges(router: Router, name: str) -> dict[str, float]:
+    lines = router.ask("/metrics").body.decode().splitlines()
+    found = [line for line in lines if line.startswith(f"llm_router_{name}{{")]
+    return {line.split('"')[1].partition("@")[0]: float(line.rpartition(" ")[2]) for line in found}
+
+
+def test_gauges_are_of_what_is_served_and_of_what_still_runs(router: Router, backend: Upstream) -> None:
+    go = threading.Event()
+
+    async def slow(writer: asyncio.StreamWriter, request: Request) -> None:
+        while not go.is_set():  # noqa: ASYNC110 - the event is of another thread
+            await asyncio.sleep(0.01)
+        await sends(whole(completion("I was one")))(writer, request)
+
+    backend.behaviours["one"] = backend.behaviours["two"] = slow
+    threads = [threading.Thread(target=router.chat, args=(name,)) for name in ("one", "two")]
+    try:
+        for thread in threads:
+            thread.start()
+        eventually(lambda: gauges(router, "inflight") == {"one": 1, "two": 1})
+        write(router, config(backend.url, "two", "three"))
+        by_request(router)
+        assert gauges(router, "inflight") == {"one": 1, "two": 1, "three": 0}
+        assert gauges(router, "breaker_state") == {"one": 0, "two": 0, "three": 0}
+    finally:
+        go.set()
+        for thread in threads:
+            thread.join()
+        for name in ("one", "two"):
+            backend.behaviours[name] = sends(whole(completion(f"I am {name}")))
+    eventually(lambda: gauges(router, "inflight") == {"two": 0, "three": 0})
+    assert gauges(router, "breaker_state") == {"two": 0, "three": 0}
 
 
 def test_only_an_admin_may_ask_for_it(backend: Upstream, tmp_path: Path) -> None:

@@ -1,10 +1,15 @@
 """What must hold after anything: nothing is lost, counted twice, or left open."""
 
+import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+from tests.serving.router import Router
 
 # Of these nothing reached the upstream.
 _UNSENT = ("connect", "dns", "tls", "timeout.connect")
@@ -28,13 +33,73 @@ def assert_conserved(database: Path, metrics: Callable[[], str], *, admitted: in
     )
 
 
+MIB = 1024 * 1024
+PROC = Path("/proc/self/fd").exists()  # elsewhere nobody tells what a process holds
+_ESTABLISHED = "01"  # in /proc/net/tcp
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a router's process holds. `sockets` to upstreams by their state; an idle connection is kept for the next
+    request, so those that are established are no more than once ran at the same time."""
+
+    descriptors: int
+    resident: int  # bytes
+    tasks: int
+    sockets: Counter[str]
+    ports: tuple[int, ...]
+
+
+def held(router: Router, *ports: int) -> Held:
+    """`ports`: of its upstreams."""
+    folder = Path(f"/proc/{router.process.pid}")
+    tasks = int(sum(_gauges(router.ask("/metrics").body.decode(), "llm_router_tasks")))
+    if not PROC:
+        return Held(0, 0, tasks, Counter(), ports)
+    names = []
+    for one in (folder / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            names.append(os.readlink(one))
+    mine = {name[8:-1] for name in names if name.startswith("socket:[")}
+    rows = [line.split() for line in (folder / "net/tcp").read_text().splitlines()[1:]]
+    ends = tuple(f":{port:04X}" for port in ports)
+    sockets = Counter(row[3] for row in rows if row[9] in mine and row[2].endswith(ends))
+    resident = int((folder / "status").read_text().split("VmRSS:")[1].split()[0]) * 1024
+    return Held(len(names), resident, tasks, sockets, ports)
+
+
+def assert_given_back(router: Router, before: Held, *, at_once: int = 1, grown: int = 32 * MIB) -> None:
+    """`before`: what it held when it had started. `at_once`: how many tries ran beside each other; so many connections
+    may wait for the next. `grown`: bytes that a process may come to keep, such as its caches."""
+    now = before
+
+    def back() -> bool:
+        nonlocal now
+        now = held(router, *before.ports)
+        idle = now.sockets[_ESTABLISHED]
+        return (
+            idle <= at_once
+            and set(now.sockets) <= {_ESTABLISHED}
+            and now.descriptors <= before.descriptors * 1.05 + idle + 1  # one: the spill, once something was spilled
+            and now.tasks <= before.tasks
+            and now.resident <= before.resident + grown
+        )
+
+    with suppress(AssertionError):
+        _eventually(back, "")
+        return
+    raise AssertionError(f"not given back: {before} before, {now} now")
+
+
 def _one(database: Path, query: str) -> int:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return int(connection.execute(query).fetchone()[0])
 
 
 def _gauges(metrics: str, name: str) -> list[float]:
-    return [float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(name + "{")]
+    return [
+        float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith((name + "{", name + " "))
+    ]
 
 
 def _eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 10.0) -> None:

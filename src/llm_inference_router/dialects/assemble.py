@@ -176,7 +176,8 @@ class Assembly:
         rough = estimate(self._prompt_tokens, self.text_chars)
         if self._prompt is None:
             return rough
-        return structs.replace(self._prompt, output_tokens=rough.output_tokens, source="estimated")
+        output = max(self._prompt.output_tokens, rough.output_tokens)
+        return structs.replace(self._prompt, output_tokens=output, source="estimated")
 
     def _hold(self, piece: Piece) -> None:
         framed = self._frame(piece)

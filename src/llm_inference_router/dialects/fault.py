@@ -79,9 +79,10 @@ def to_error(fault: Fault) -> RouterError:
         return UpstreamBroken("The upstream's answer broke off before its end.", should_retry=False)
     if kind == "status":
         return _status(fault)
-    message = _WORDS.get(kind, "the upstream failed")
-    waiting = {} if fault.retry_after_s is None else {"status": 503}
-    return UpstreamUnavailable(f"No model could answer: {message}.", retry_after_s=fault.retry_after_s, **waiting)
+    message = f"No model could answer: {_WORDS.get(kind, 'the upstream failed')}."
+    if fault.retry_after_s is not None:  # nothing was asked, since every endpoint rests
+        return UpstreamUnavailable(message, status=503, retry_after_s=fault.retry_after_s)
+    return UpstreamUnavailable(message)
 
 
 def _status(fault: Fault) -> RouterError:

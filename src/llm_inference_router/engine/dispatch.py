@@ -234,8 +234,12 @@ class Dispatch:
         live.measure(model, decision.signals.output_tokens, usage, trial.finish_reason, decision.choices)
 
     def _all_resting(self) -> Fault:
-        rest = self._runtime.endpoints.rests_for(self._trace.decision.chain, self._now())
-        return Fault("connect", "every endpoint is resting after failures", retry_after_s=max(1.0, rest))
+        """In the words of a decision that finds the same."""
+        endpoints, chain = self._runtime.endpoints, self._trace.decision.chain
+        rest = max(1.0, endpoints.rests_for(chain, self._now()))
+        if endpoints.limited(chain) >= set(chain):
+            return Fault("rate_limited", "every model is at its upstream's rate limit", 429, retry_after_s=rest)
+        return Fault("connect", "every endpoint is resting after failures", retry_after_s=rest)
 
 
 def _blamed(fault: Fault | None, model: Model, remaining: float) -> Fault | None:

@@ -1,6 +1,6 @@
 """The state of every endpoint: how busy it is, whether its breaker rests, and until when it asked to be left alone."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
 from llm_inference_router.resilience.balance import pick, prefix_of
 from llm_inference_router.resilience.breaker import Breaker, State
@@ -12,55 +12,68 @@ _AUTH_REST_S = 60.0
 _MISTAKES = frozenset({400, 413, 422})
 _ANSWERED = frozenset({"context_length_exceeded", ARGUMENTS_CODE})
 _BLAMELESS = frozenset({"rate_limited", "auth", "cancelled", "hedged"})
+_OF_A_KEY = frozenset({"rate_limited", "auth"})  # said of who asked, not of the endpoint
 
 
 class EndpointState:
-    __slots__ = ("breaker", "drained", "limited", "outstanding", "refused", "rests_until")
+    __slots__ = ("breaker", "cause", "drained", "key", "outstanding", "rests_until")
 
-    def __init__(self, breaker: Breaker | None) -> None:
+    def __init__(self, breaker: Breaker | None, key: Hashable) -> None:
         self.breaker = breaker
+        self.key = key  # the credentials it is asked with
         self.outstanding = 0
         self.rests_until = 0.0
-        self.limited = False  # its last rest was asked for by its upstream
-        self.refused = False  # its last rest is for refused credentials
+        self.cause = ""  # the kind of fault that its rest follows from; "": it has none, or the breaker's
         self.drained = False  # by its owner: what runs on it ends, and nothing new is sent
 
     def permits(self, now: float) -> bool:
         return not self.drained and now >= self.rests_until and (self.breaker is None or self.breaker.permits(now))
 
-    def rest(self, until: float) -> None:
-        """Longer than it rests already, or not at all: a short advice takes nothing from a long one."""
-        self.rests_until = max(self.rests_until, until)
-
-    def reconfigure(self, breaker: Breaker | None) -> None:
-        """What a new configuration changes: the breaker where it is set otherwise, and the credentials, perhaps."""
-        if self.refused:
-            self.refused, self.rests_until = False, 0.0
-        if (self.breaker and self.breaker.settings) != (breaker and breaker.settings):
-            self.breaker = breaker
-
     def rests_for(self, now: float) -> float:
         rest = max(0.0, self.rests_until - now)
         return max(rest, self.breaker.rests_for(now)) if self.breaker else rest
+
+    def rest(self, until: float, cause: str) -> None:
+        """Never shorter than it was told before."""
+        if until > self.rests_until:
+            self.rests_until = until
+            self.cause = cause
+
+    def take_over(self, breaker: Breaker | None, key: Hashable) -> None:
+        """A new configuration serves it, with a breaker and credentials that may be others."""
+        self.breaker = None if breaker is None else breaker.after(self.breaker)
+        if key != self.key and self.cause in _OF_A_KEY:
+            self.rests_until = 0.0
+        self.key = key
 
 
 class Endpoints:
     """All endpoints of a configuration. Times are monotonic seconds."""
 
     def __init__(
-        self, models: Sequence[Model], breakers: Mapping[str, Breaker | None], before: "Endpoints | None" = None
+        self,
+        models: Sequence[Model],
+        breakers: Mapping[str, Breaker | None],
+        before: "Endpoints | None" = None,
+        keys: Mapping[str, Hashable] | None = None,
     ) -> None:
-        """What `before` knows of an endpoint that is the same still holds."""
+        """What `before` knows of an endpoint that is the same still holds, as far as its breaker has the same settings
+        and its model the same credentials (`keys`, by model)."""
         self._models = models
+        keys = keys or {}
         known = before.known if before is not None else {}
-        for endpoint, state in known.items():
-            if endpoint.id in breakers:
-                state.reconfigure(breakers[endpoint.id])
-        self.known: dict[Endpoint, EndpointState] = {
-            endpoint: known.get(endpoint) or EndpointState(breakers[endpoint.id])
-            for model in models
-            for endpoint in model.endpoints
-        }
+        self.known: dict[Endpoint, EndpointState] = {}
+        self._keys: dict[str, Hashable] = {}
+        for model in models:
+            for endpoint in model.endpoints:
+                breaker, key = breakers[endpoint.id], keys.get(model.name)
+                state = known.get(endpoint)
+                if state is None:
+                    state = EndpointState(breaker, key)
+                else:
+                    state.take_over(breaker, key)
+                self.known[endpoint] = state
+                self._keys[endpoint.id] = key
         self._states = {endpoint.id: state for endpoint, state in self.known.items()}
         self._siblings = {
             one.id: tuple(self._states[other.id] for other in model.endpoints if other is not one)
@@ -89,17 +102,13 @@ class Endpoints:
     def ended(self, endpoint: Endpoint, turn: int, fault: Fault | None, now: float) -> None:
         state = self._states[endpoint.id]
         state.outstanding -= 1
-        if now >= state.rests_until:
-            state.limited = state.refused = False
-        if fault is not None and fault.kind == "rate_limited":
-            rest = _RATE_LIMIT_REST_S if fault.retry_after_s is None else fault.retry_after_s
-            state.rest(now + min(rest, _LONGEST_REST_S))
-            state.limited = True
-        elif fault is not None and fault.status >= 500 and fault.retry_after_s is not None:
-            state.rest(now + min(fault.retry_after_s, _LONGEST_REST_S))
-        elif fault is not None and fault.kind == "auth":
-            state.rest(now + _AUTH_REST_S)
-            state.refused = True
+        if state.cause and now >= state.rests_until:
+            state.cause = ""
+        if fault is not None:
+            rest = _rest(fault)
+            # What a key met that has been replaced meanwhile is no news of the new one.
+            if rest and (fault.kind not in _OF_A_KEY or state.key == self._keys[endpoint.id]):
+                state.rest(now + rest, fault.kind)
         if state.breaker is None:
             return
         if fault is None or fault.final or fault.status in _MISTAKES or fault.code in _ANSWERED:
@@ -136,7 +145,9 @@ class Endpoints:
     def limited(self, resting: Collection[str]) -> frozenset[str]:
         """Those of the resting models that rest because their upstream asked for it."""
         return frozenset(
-            m.name for m in self._models if m.name in resting and any(self._states[e.id].limited for e in m.endpoints)
+            m.name
+            for m in self._models
+            if m.name in resting and any(self._states[e.id].cause == "rate_limited" for e in m.endpoints)
         )
 
     def rests_for(self, models: Collection[str], now: float) -> float:
@@ -146,8 +157,30 @@ class Endpoints:
 
     def running(self) -> dict[str, int]:
         """Requests that run now, by model."""
-        return {m.name: sum(self._states[e.id].outstanding for e in m.endpoints) for m in self._models}
+        return running((self,))
+
+    def places(self) -> Iterator[tuple[EndpointState, str]]:
+        """Every endpoint's state with its model."""
+        return ((self._states[e.id], m.name) for m in self._models for e in m.endpoints)
 
     def states(self, now: float) -> Iterator[tuple[str, State]]:
         for name, state in self._states.items():
             yield name, (state.breaker.state(now) if state.breaker else "closed")
+
+
+def running(several: Iterable[Endpoints]) -> dict[str, int]:
+    """Requests that run now, by model. What runs on an endpoint that several configurations have counts once."""
+    found: dict[str, int] = {}
+    for state, model in dict.fromkeys(place for endpoints in several for place in endpoints.places()):
+        found[model] = found.get(model, 0) + state.outstanding
+    return found
+
+
+def _rest(fault: Fault) -> float:
+    """Seconds for which an endpoint is left alone after a try that ended so."""
+    if fault.kind == "rate_limited":
+        asked = _RATE_LIMIT_REST_S if fault.retry_after_s is None else fault.retry_after_s
+        return min(asked, _LONGEST_REST_S)
+    if fault.status >= 500 and fault.retry_after_s is not None:
+        return min(fault.retry_after_s, _LONGEST_REST_S)
+    return _AUTH_REST_S if fault.kind == "auth" else 0.0

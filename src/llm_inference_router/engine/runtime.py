@@ -31,7 +31,6 @@ from llm_inference_router.types import Decision, Message, Model
 _CLOSE_S = 5.0
 _PINNED = Retry()
 _SNAPSHOT_S = 0.5  # how old the live figures and resting models of a decision may be
-_FIRST_PRUNE_S = 60.0  # after the start
 
 
 class Runtime:
@@ -60,13 +59,13 @@ class Runtime:
         self.catalog = compile_catalog(config, models, predictors(config) if senses is None else senses)
         self.backends: Mapping[str, Backend] = {m.name: backend(m.backend) for m in models}
         breakers = {e.id: _breaker(settings[m.name]) for m in models for e in m.endpoints}
-        self.endpoints: Endpoints = Endpoints(models, breakers, before.endpoints if before else None)
+        credentials = _credentials(config, self.backends)
+        self.endpoints: Endpoints = Endpoints(models, breakers, before.endpoints if before else None, credentials)
         self.live: LiveFigures = LiveFigures(self.catalog.models, before.live if before else None)
         self.random = random.Random()
         self._budgets = _budgets(config, before)
         self._pinned_budget: RetryBudget = before._pinned_budget if before else RetryBudget(_PINNED.budget)
-        self.prune_at: float = before.prune_at if before else clock.monotonic() + _FIRST_PRUNE_S
-        http = HttpTransport(_credentials(config, self.backends))
+        http = HttpTransport(credentials)
         simulated = SimulatedTransport()
         self._transports: tuple[Transport, ...] = (http, simulated)
         self._transport: Mapping[str, Transport] = {m.name: simulated if m.simulated else http for m in models}

@@ -13,6 +13,8 @@ from llm_inference_router.engine.sink import Sink
 from llm_inference_router.transport.base import Response
 from llm_inference_router.types import Fault
 
+_KEEP_ALIVE = frozenset({b"ping", b"keepalive"})  # events that a server sends while its model is silent
+
 
 class Stream:
     """`begin` is awaited once, before the first content is sent."""
@@ -56,8 +58,9 @@ class Stream:
         if frames and not (self._begun and self._sink.write(_joined(frames))):
             self._unsent = frames
             return False
-        if pieces and self._begun and not self._finishing:
-            self._deadline.touch()  # comments alone come from proxies, whose model may have died
+        # Comments give no piece: they keep a connection open, and say nothing of the model.
+        if pieces and self._begun and not self._finishing and pieces[-1].event not in _KEEP_ALIVE:
+            self._deadline.touch()
         return assembly.finish_reason is None and not assembly.settled
 
     async def _send(self) -> None:

@@ -45,7 +45,8 @@ class Trace:
         at: int,
         skipped: int = 0,
     ) -> Attempt:
-        """One upstream try is over; `fault` None means it answered. `skipped`: malformed events of its stream."""
+        """One upstream try is over; `fault` None means it answered. `skipped`: events of its stream that could not be
+        read."""
         first = None if fault is LOST else self.first_content_at
         attempt = Attempt(
             decision_id=self.decision.id,
@@ -120,6 +121,8 @@ class Trace:
 
 
 def _detail(fault: Fault | None, skipped: int) -> str:
-    """Never the fault's message: upstreams quote prompts in theirs."""
-    words = [fault.code] if fault is not None and fault.code else []
-    return ", ".join([*words, f"{skipped} malformed events skipped"] if skipped else words)
+    code = fault.code if fault else None  # never its message: upstreams quote prompts in theirs
+    if not skipped:
+        return code or ""
+    told = f"{skipped} malformed event{'s' if skipped > 1 else ''} skipped"
+    return f"{code}; {told}" if code else told

@@ -20,6 +20,7 @@ from llm_inference_router.types import Endpoint, Model
 
 _FLUSH_S = 0.2
 _PRUNE_S = 3600.0
+_SOON_S = 2.0  # after the start: a router that is started again every hour prunes as well
 _KEYS_MS = 24 * 3_600_000  # how long an idempotency key is known
 _PROBE_TIMEOUT_S = 5.0
 _AGAIN_S = 1.0
@@ -85,17 +86,19 @@ async def _keep_flushing(observer: Observer) -> None:
         observer.flush()
 
 
-async def _keep_pruning(runtime: Runtime, store: SqliteStore) -> None:
-    retain_ms = int(runtime.config.store.retain * 1000)
+async def _keep_pruning(current: Callable[[], Runtime], store: SqliteStore) -> None:
+    await asyncio.sleep(_SOON_S)
     while True:
-        # A reload begins this anew, but inherits the time: frequent ones would put it off for ever otherwise.
-        await asyncio.sleep(max(0.0, runtime.prune_at - runtime.clock.monotonic()))
-        runtime.prune_at = runtime.clock.monotonic() + _PRUNE_S
-        try:
-            await store.prune(runtime.clock.now_ms() - retain_ms)
-            await store.perform(partial(forget, before=runtime.clock.now_ms() - _KEYS_MS))
-        except StoreFault as error:
-            runtime.observer.crashed(error)
+        await _prune(current(), store)
+        await asyncio.sleep(_PRUNE_S)
+
+
+async def _prune(runtime: Runtime, store: SqliteStore) -> None:
+    try:
+        await store.prune(runtime.clock.now_ms() - int(runtime.config.store.retain * 1000))
+        await store.perform(partial(forget, before=runtime.clock.now_ms() - _KEYS_MS))
+    except StoreFault as error:
+        runtime.observer.crashed(error)
 
 
 async def kept_up(observer: Observer, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -110,11 +113,15 @@ async def kept_up(observer: Observer, work: Callable[[], Coroutine[Any, Any, Non
         await asyncio.sleep(_AGAIN_S)
 
 
-async def watch(runtime: Runtime, store: SqliteStore) -> None:
-    """Runs until it is cancelled."""
-    observer = runtime.observer
+async def tend(observer: Observer, store: SqliteStore, current: Callable[[], Runtime]) -> None:
+    """What goes on whatever is reloaded; `current` is what is served now. Runs until it is cancelled."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(kept_up(observer, lambda: _keep_flushing(observer)))
-        tasks.create_task(kept_up(observer, lambda: _keep_pruning(runtime, store)))
+        tasks.create_task(kept_up(observer, lambda: _keep_pruning(current, store)))
+
+
+async def watch(runtime: Runtime) -> None:
+    """Asks the servers of one configuration how they are. Runs until it is cancelled."""
+    async with asyncio.TaskGroup() as tasks:
         for one in probes(runtime.config, dict(runtime.catalog.models)):
-            tasks.create_task(kept_up(observer, partial(_keep_probing, runtime, one)))
+            tasks.create_task(kept_up(runtime.observer, partial(_keep_probing, runtime, one)))

@@ -35,6 +35,17 @@ class Breaker:
         self._probing = False
         self._turn = 0  # how often it has opened
 
+    def after(self, before: "Breaker | None") -> "Breaker":
+        """`before` itself, with all it knows, where its settings are the same; else this one, to which the end of a try
+        that began under `before` is no news.
+        """
+        if before is None:
+            return self
+        if before.settings == self.settings:
+            return before
+        self._turn = before._turn + 1
+        return self
+
     def state(self, now: float) -> State:
         if not self._is_open:
             return "closed"

@@ -10,10 +10,11 @@ from msgspec import Struct
 from llm_inference_router.config.schema import Config
 from llm_inference_router.dialects.spoken import PATHS, SPOKEN
 from llm_inference_router.effects import Clock, SystemClock
+from llm_inference_router.engine.endpoints import Endpoints
 from llm_inference_router.engine.observe import Observer
 from llm_inference_router.engine.recall import recall
 from llm_inference_router.engine.runtime import Runtime
-from llm_inference_router.engine.watch import kept_up, watch
+from llm_inference_router.engine.watch import kept_up, tend, watch
 from llm_inference_router.routing.catalog import Catalog
 from llm_inference_router.server.auth import Keys
 from llm_inference_router.server.body import Receive
@@ -59,6 +60,7 @@ class Router:
         self._clock: Clock = clock or SystemClock()
         self._running = Running()
         self._served: _Served | None = None
+        self._retiring: list[_Served] = []  # replaced, and not yet without a request
         self._tasks: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
         self.log = Log(config.telemetry.log)
@@ -77,8 +79,7 @@ class Router:
     @property
     def catalog(self) -> Catalog:
         """The configuration as it is served, once the router has started."""
-        assert self._served is not None, "the router must have started"
-        return self._served.runtime.catalog
+        return self._runtime().catalog
 
     @property
     def reloads(self) -> Reloads:
@@ -95,6 +96,7 @@ class Router:
         runtime = Runtime(self._config, self._store, self._observer, self._clock, self._senses)
         await recall(runtime, self._store.path)
         self._served = self._serve(runtime)
+        self._spawn(tend(self._observer, self._store, self._runtime))
         self._spawn(kept_up(self._observer, self._reloads.watch))
 
     async def stop(self) -> None:
@@ -108,9 +110,16 @@ class Router:
         await self._store.close()
         self._observer.flush()
 
-    def _current(self) -> Config:
+    def _runtime(self) -> Runtime:
         assert self._served is not None, "the router must have started"
-        return self._served.runtime.config
+        return self._served.runtime
+
+    def _current(self) -> Config:
+        return self._runtime().config
+
+    def _at_work(self) -> list[Endpoints]:
+        """Of every configuration that still answers a request, the newest last."""
+        return [*(old.runtime.endpoints for old in self._retiring), self._runtime().endpoints]
 
     def _swap(self, loaded: Loaded) -> None:
         """Raises ConfigError where the new one cannot be served; then nothing has changed."""
@@ -119,18 +128,28 @@ class Router:
         runtime = Runtime(loaded.config, self._store, self._observer, self._clock, loaded.senses, old.runtime)
         self._served = self._serve(runtime)
         old.watch.cancel()
-        self._spawn(_retire(old))
+        self._retiring.append(old)
+        self._spawn(self._retire(old))
 
     def _serve(self, runtime: Runtime) -> _Served:
         keys = Keys(runtime.config.server.keys)
         running = Running()
-        rest = pages(runtime, keys, self._store, self.metrics, self._reloads)
-        task = asyncio.get_running_loop().create_task(watch(runtime, self._store))
+        rest = pages(runtime, keys, self._store, self.metrics, self._reloads, self._at_work)
+        task = asyncio.get_running_loop().create_task(watch(runtime))
         paths = {
             path: Inference(SPOKEN[name], runtime, keys, self._idempotency, self._running, running)
             for path, name in PATHS.items()
         }
         return _Served(runtime, running, paths, rest, task)
+
+    async def _retire(self, old: _Served) -> None:
+        """Closes the sockets of an old configuration when its last request has ended, and gives back what it took."""
+        while old.running.count:  # noqa: ASYNC110 - the hot path must not pay for an event
+            await asyncio.sleep(_LOOK_S)
+        self._retiring.remove(old)
+        await old.runtime.close()
+        del old
+        gc.collect()  # it refers to itself, and the collector seldom looks (server.listen); a few milliseconds
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -148,12 +167,3 @@ class Router:
         await receive()
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _retire(old: _Served) -> None:
-    """Closes the sockets of an old configuration when its last request has ended, and gives back what it took."""
-    while old.running.count:  # noqa: ASYNC110 - the hot path must not pay for an event
-        await asyncio.sleep(_LOOK_S)
-    await old.runtime.close()
-    del old
-    gc.collect()  # it refers to itself, and the collector seldom looks (server.listen); a few milliseconds

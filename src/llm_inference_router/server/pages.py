@@ -1,7 +1,7 @@
 """Everything but inference, on Starlette: models, decisions without an answer, operations, the dashboard."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any, TypeAlias, cast
 
@@ -18,6 +18,7 @@ from llm_inference_router.config.schema import Scope
 from llm_inference_router.dialects.messages import parse_count
 from llm_inference_router.dialects.spoken import FORWARDED, PATHS, spoken_in
 from llm_inference_router.engine.count import count
+from llm_inference_router.engine.endpoints import Endpoints, running
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RouterError
@@ -43,12 +44,21 @@ class _Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pages:
-    def __init__(self, runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics, reloads: Reloads) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        keys: Keys,
+        store: SqliteStore,
+        metrics: Metrics,
+        reloads: Reloads,
+        at_work: Callable[[], Sequence[Endpoints]],
+    ) -> None:
         self._runtime = runtime
         self._keys = keys
         self._store = store
         self._metrics = metrics
         self._reloads = reloads
+        self._at_work = at_work
 
     async def models(self, request: Request) -> Response:
         grant = self._grant(request, "inference")
@@ -113,12 +123,7 @@ class Pages:
         self._grant(request, "admin")
         self._runtime.observer.flush()
         self._metrics.count_spilled(self._store.spilled)
-        self._metrics.breaker_state.clear()  # of endpoints and models that a reload has taken away
-        self._metrics.inflight.clear()
-        for endpoint, state in self._runtime.endpoints.states(self._runtime.clock.monotonic()):
-            self._metrics.breaker_state.labels(endpoint).set(_BREAKER[state])
-        for model, running in self._runtime.endpoints.running().items():
-            self._metrics.inflight.labels(model).set(running)
+        self._gauge()
         return Response(self._metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     async def reload(self, request: Request) -> Response:
@@ -154,6 +159,18 @@ class Pages:
     async def home(self, request: Request) -> Response:
         return RedirectResponse("/dashboard")
 
+    def _gauge(self) -> None:
+        """What is measured now. Of models that are gone nothing stays, once their last request has ended."""
+        now, at_work = self._runtime.clock.monotonic(), self._at_work()
+        self._metrics.breaker_state.clear()
+        for endpoints in at_work:
+            for endpoint, state in endpoints.states(now):
+                self._metrics.breaker_state.labels(endpoint).set(_BREAKER[state])
+        self._metrics.inflight.clear()
+        for model, number in running(at_work).items():
+            self._metrics.inflight.labels(model).set(number)
+        self._metrics.tasks.set(len(asyncio.all_tasks()))
+
     def _grant(self, request: Request, scope: Scope) -> Grant:
         return self._keys.grant(dict(request.scope["headers"]), scope)
 
@@ -176,8 +193,16 @@ class Pages:
         }
 
 
-def pages(runtime: Runtime, keys: Keys, store: SqliteStore, metrics: Metrics, reloads: Reloads) -> Any:
-    page = Pages(runtime, keys, store, metrics, reloads)
+def pages(
+    runtime: Runtime,
+    keys: Keys,
+    store: SqliteStore,
+    metrics: Metrics,
+    reloads: Reloads,
+    at_work: Callable[[], Sequence[Endpoints]],
+) -> Any:
+    """`at_work`: the endpoints of every configuration that still answers a request, the newest last."""
+    page = Pages(runtime, keys, store, metrics, reloads, at_work)
     routes = [
         Route("/", _guarded(page.home, runtime)),
         Route("/v1/models", _guarded(page.models, runtime)),

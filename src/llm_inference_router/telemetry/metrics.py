@@ -55,6 +55,7 @@ class Metrics:
         self.fallbacks = counter("fallbacks_total", "Requests that moved on to another model.", "from", "to", "cause")
         self.breaker_state = gauge("breaker_state", "0 closed, 1 half open, 2 open.", "endpoint")
         self.inflight = gauge("inflight", "Requests running on a model.", "model")
+        self.tasks = gauge("tasks", "Tasks of the event loop: a few, and one or two for each running request.")
         self.dropped = counter("records_dropped_total", "Records that could neither be committed nor spilled.")
         self.spilled = counter(
             "records_spilled_total", "Records kept in the spill file because the database was not writable."

@@ -345,6 +345,7 @@ def _variant(name: str, about: str, turn: Callable[[bytes], bytes], end: bytes =
 _variant("crlf", "events end with CRLF", lambda one: one.replace(b"\n", b"\r\n"), b"\r\n\r\n")
 _variant("no-space", "no space after `data:`", lambda one: one.replace(b"data: ", b"data:"))
 _variant("comments", "comments between events", lambda one: b": keep-alive\n\n" + one)
+_variant("multi-line", "every event's data on several lines", lambda one: one.replace(b',"', b',\ndata: "'))
 _variant("id-and-retry", "events with id and retry", lambda one: b"id: 7\nretry: 3000\n" + one)
 
 
