@@ -72,7 +72,8 @@ class Upstream:
         work = asyncio.create_task(behaviour(writer, request))
         left = asyncio.create_task(_left(reader))
         await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
+        # A behaviour that is just writing may be the first to learn of a reset.
+        if not work.done() or isinstance(work.exception(), ConnectionError):
             request.gone_after = asyncio.get_running_loop().time() - began
             request.gone.set()
             work.cancel()
@@ -83,7 +84,7 @@ class Upstream:
 
 async def _left(reader: asyncio.StreamReader) -> None:
     """Returns when the peer has closed. The router never pipelines, so nothing is read away here."""
-    while not reader.at_eof():  # noqa: ASYNC110 - a stream reader has no event for its end
+    while not reader.at_eof() and reader.exception() is None:  # noqa: ASYNC110 - a stream reader has no event for its end
         await asyncio.sleep(0.01)
 
 
