@@ -55,6 +55,8 @@ class Packets:
     def close(self, finished: bool = False) -> None:
         """There is nothing to free."""
 
+    discard = close
+
 
 class Client:
     """A sink that can be written to at once when `ready` says so, and for ever after its end."""

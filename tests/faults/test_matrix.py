@@ -96,9 +96,7 @@ ELSEWHERE = {"fb-ok", "flapping"}
 INPUT = 100  # tokens, as every scenario reports them
 SKIPPED = {"one-malformed", "invalid-utf8"}  # streams with events that cannot be read
 
-# Not the one whose body ends well before its connection closes: the next request may be written into the closing
-# connection, a try that no upstream sees and the books would miss.
-BREAKING = [name for name, row in MATRIX.items() if row.breaks and name != "cut-cleanly"]
+BREAKING = [name for name, row in MATRIX.items() if row.breaks]
 
 
 def mode(stream: bool, fallback: bool) -> str:

@@ -82,6 +82,7 @@ def test_what_arrives_is_taken_before_any_task_runs() -> None:
         assert not task.done()
         one.feed(END)
         assert await task is False
+        one.connection.close()
         assert one.released == 1
 
     run(test)
@@ -97,6 +98,7 @@ def test_the_end_may_come_with_the_last_bytes_and_with_the_first() -> None:
                 one.feed(packet)
             assert await task is False
             assert one.taken == [b"all"]
+            one.connection.close()
             assert one.released == 1
 
     run(test)
@@ -164,6 +166,7 @@ def test_a_refusal_of_the_last_bytes_hides_no_end() -> None:
         one.feed(chunk(b"stop") + END)
         assert await task is True
         assert await one.connection.pump(one.take) is False
+        one.connection.close()
         assert one.released == 1
 
     run(test)

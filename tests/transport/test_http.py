@@ -268,6 +268,24 @@ def test_a_finished_stream_keeps_its_connection_though_its_end_came_late() -> No
     run(test)
 
 
+def test_a_connection_is_free_when_its_answer_is_closed_and_never_after_one_that_is_discarded() -> None:
+    async def test() -> None:
+        peer = Peer(OK)
+        async with listening(peer.serve) as url, client() as transport:
+            target = model(url)
+            first = await transport.send(CALL, target, target.endpoints[0])
+            assert await first.read(1000) == b"ok"
+            second = await transport.send(CALL, target, target.endpoints[0])
+            assert peer.connections == 2, "whether the first is well is not known yet"
+            assert await second.read(1000) == b"ok"
+            first.discard()
+            second.close()
+            assert await ask(transport, url) == b"ok"
+        assert peer.connections == 2
+
+    run(test)
+
+
 def test_an_idle_connection_that_the_peer_closed_is_not_used_again() -> None:
     async def test() -> None:
         peer = Peer(OK, close=True)

@@ -87,7 +87,10 @@ class Trial:
                     fault = await Stream(decoder, assembly, sink, deadline, begin).run(response)
                     return fault or self._joined()
                 finally:
-                    response.close(finished=self.assembly is not None and self.assembly.complete)
+                    if self.assembly is None or self.assembly.complete:
+                        response.close(finished=self.assembly is not None)
+                    else:
+                        response.discard()
         except TransportFault as error:
             if self.assembly is not None and self.assembly.complete:
                 # The finish reason came, only what may follow it did not: the answer is complete.

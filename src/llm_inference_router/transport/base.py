@@ -47,6 +47,10 @@ class Response(Protocol):
         """
         ...
 
+    def discard(self) -> None:
+        """Closes the connection, also after a complete body: what it said was not, so its sender is not well."""
+        ...
+
 
 class Transport(Protocol):
     async def send(self, call: Call, model: Model, endpoint: Endpoint) -> Response:

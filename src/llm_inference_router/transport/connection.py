@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection to an upstream, on httptools: a parser's callbacks and the bytes that wait to be read.
 
-    idle --ask--> busy --answer read to its end, keep-alive--> idle
+    idle --ask--> busy --closed when the answer is complete, keep-alive--> idle
                   busy --closed when all that matters was read--> draining --end arrives soon--> idle
                   any  --anything else--> closed
 
@@ -254,7 +254,6 @@ class Connection(asyncio.Protocol):
     def _ended(self) -> bool:
         """Whether the body, all of which is read, was the whole of it. Raises TransportFault when it broke."""
         if self._complete:
-            self._settle()
             return True
         if self._fault is not None:
             raise TransportFault(self._fault)

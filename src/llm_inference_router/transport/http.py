@@ -219,3 +219,6 @@ class _HttpResponse:
 
     def close(self, finished: bool = False) -> None:
         self._connection.close(finished)
+
+    def discard(self) -> None:
+        self._connection.discard()

@@ -113,6 +113,8 @@ class Whole:
     def close(self, finished: bool = False) -> None:
         """There is no connection to free."""
 
+    discard = close
+
 
 class Stream:
     """An answer that arrives token by token."""
@@ -169,6 +171,8 @@ class Stream:
         self._closed = True
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+    discard = close
 
     async def _until(self, moment: float) -> None:
         """A sleep that `close` can end; no task is made for it."""
