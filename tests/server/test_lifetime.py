@@ -75,6 +75,33 @@ def test_a_client_that_leaves_is_billed_for_what_it_used(tmp_path: Path) -> None
         assert source == "estimated"
 
 
+def test_a_client_that_leaves_before_anything_was_sent_is_billed_for_nothing(tmp_path: Path) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # one connection waits, and the next is kept waiting
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(8)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        limits = "{connect: 30s, first_token: 30s, idle: 30s, total: 60s}"
+        text = config(f"http://127.0.0.1:{port}/v1", "zero", "one", timeouts=limits)
+        with serving(tmp_path, text) as router:
+            connection = open_request(router, stream=True, model="one")
+
+            def is_tried() -> bool:
+                return 'llm_router_inflight{model="one"} 1.0' in router.ask("/metrics").body.decode()
+
+            wait_until("the try began", is_tried)
+            connection.close()
+            wait_until("the outcome was recorded", lambda: outcomes(router) == [(499, "client_left")])
+            with closing(sqlite3.connect(router.database)) as database:
+                assert database.execute("SELECT cost FROM outcomes").fetchall() == [(0,)]
+                assert database.execute("SELECT outcome, cost FROM attempts").fetchall() == [("cancelled", 0)]
+        for one in waiting:
+            one.close()
+
+
 def test_sigterm_lets_running_answers_finish_and_ends_with_zero(tmp_path: Path) -> None:
     with upstream(one=drips(0.1, times=15)) as backend, serving(tmp_path, config(backend.url, "one")) as router:
         with closing(open_request(router, stream=True)) as connection:

@@ -51,6 +51,7 @@ class Trial:
         self.turn = turn  # of the endpoint
         self.started = False
         self.lost = False  # another try answered first
+        self._sent = False
         self.warnings: tuple[str, ...] = ()
         self.answer: Answer | None = None
         self.assembly: Assembly | None = None
@@ -73,7 +74,7 @@ class Trial:
         deadline = Deadline(model.timeouts, remaining, self._head_limit())
         try:
             async with deadline:
-                response = await self._runtime.transport(model).send(encoded.call, model, endpoint)
+                response = await self._runtime.transport(model).send(encoded.call, model, endpoint, self._go)
                 try:
                     if not 200 <= response.status < 300:
                         return backend.fault(response.status, response.headers, await _beginning(response))
@@ -144,7 +145,10 @@ class Trial:
             return self.answer.usage or estimate(prompt, self.answer.text_chars)
         if self.assembly is not None and (self.assembly.begun or self.assembly.usage or fault is None):
             return self.assembly.billed()
-        return estimate(prompt, 0) if fault is not None and fault.kind in _STOPPED else None
+        return estimate(prompt, 0) if self._sent and fault is not None and fault.kind in _STOPPED else None
+
+    def _go(self) -> None:
+        self._sent = True
 
     async def _whole(self, response: Response, backend: Backend) -> Fault | None:
         # No limit of its own for the body: that of the head, which came with all its tokens, stands.

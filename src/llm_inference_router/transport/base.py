@@ -10,6 +10,10 @@ Take: TypeAlias = Callable[[bytes], bool]
 """Takes the next bytes of a body, at once; False: enough for now."""
 
 
+def unheard() -> None:
+    """For whom it makes no difference whether anything was sent."""
+
+
 class TransportFault(Exception):
     """A try failed below HTTP: no connection, a reset, a broken header, a limit passed."""
 
@@ -53,8 +57,11 @@ class Response(Protocol):
 
 
 class Transport(Protocol):
-    async def send(self, call: Call, model: Model, endpoint: Endpoint) -> Response:
-        """Raises TransportFault when no head of an answer arrives."""
+    async def send(self, call: Call, model: Model, endpoint: Endpoint, sent: Callable[[], None] = unheard) -> Response:
+        """Waits for the answer's head. `sent` is called when there is a connection and the request goes out on it.
+
+        Raises TransportFault when no head of an answer arrives.
+        """
         ...
 
     async def close(self) -> None: ...

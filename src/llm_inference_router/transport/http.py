@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from llm_inference_router.backends.base import Call
-from llm_inference_router.transport.base import Response, Take, TransportFault
+from llm_inference_router.transport.base import Response, Take, TransportFault, unheard
 from llm_inference_router.transport.connection import RESET, Connection, fault
 from llm_inference_router.transport.egress import Resolve, admitted, resolve
 from llm_inference_router.types import Endpoint, Model
@@ -55,7 +55,7 @@ class HttpTransport:
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def send(self, call: Call, model: Model, endpoint: Endpoint) -> Response:
+    async def send(self, call: Call, model: Model, endpoint: Endpoint, sent: Callable[[], None] = unheard) -> Response:
         """Sends the call on an idle connection or a new one and waits for the answer's head."""
         key = (model.name, endpoint.url, call.path, call.method, call.headers)
         known = self._heads.get(key)
@@ -66,6 +66,7 @@ class HttpTransport:
         reused = connection is not None
         if connection is None:
             connection = await self._connect(origin, model.timeouts.connect)
+        sent()
         connection.ask(b"%b%d\r\n\r\n%b" % (head, len(call.body), call.body))
         try:
             await connection.head()

@@ -8,7 +8,7 @@ background: a stream that is closed or cancelled simply is not read on.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 
@@ -16,7 +16,7 @@ from llm_inference_router.backends import simulated_answer, simulated_vectors, s
 from llm_inference_router.backends.base import Call
 from llm_inference_router.backends.simulated_answer import Imagined
 from llm_inference_router.backends.simulated_draws import Draws
-from llm_inference_router.transport.base import Response, Take, TransportFault
+from llm_inference_router.transport.base import Response, Take, TransportFault, unheard
 from llm_inference_router.types import Endpoint, Fault, Model
 
 _JSON: Mapping[str, str] = {"content-type": "application/json"}
@@ -42,8 +42,9 @@ class SimulatedTransport:
         self._faults = Draws(seed)
         self._sent = 0
 
-    async def send(self, call: Call, model: Model, endpoint: Endpoint) -> Response:
+    async def send(self, call: Call, model: Model, endpoint: Endpoint, sent: Callable[[], None] = unheard) -> Response:
         """The head arrives after part of the time to first token; of a whole answer, when it is complete."""
+        sent()
         self._sent += 1
         try:
             body = orjson.loads(call.body)
