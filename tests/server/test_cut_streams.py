@@ -234,6 +234,15 @@ def test_both_parts_are_billed_recorded_and_told(router: Router, backend: Upstre
     assert explained["attempts"] == ["truncated", "ok"]
 
 
+def test_where_another_model_goes_on_the_stream_says_so_in_a_comment(router: Router, backend: Upstream) -> None:
+    backend.behaviours["two"] = sends(stream(["word39 ", *TOKENS[40:]]))
+    before, comment, after = router.chat(stream=True).body.partition(b"\n\n: x-router-warnings: info;continued;two\n\n")
+    assert comment
+    assert b"word39 " in before
+    assert after.startswith(b"data: ")
+    assert b"word40 " in after
+
+
 def call(arguments: str) -> bytes:
     chunk = orjson.loads(delta(""))
     function = {"name": "look_up", "arguments": arguments}

@@ -13,7 +13,7 @@ def named_events(data: bytes) -> list[dict[str, Any]]:
     """The events of a stream, their names checked against their data."""
     found = []
     for block in data.decode().split("\n\n"):
-        if not block:
+        if not block or block.startswith(": "):  # a comment
             continue
         name, _, line = block.partition("\n")
         assert name.startswith("event: ")

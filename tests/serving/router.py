@@ -97,8 +97,9 @@ def _unchunk(data: bytes) -> bytes:
 
 
 def events(answer: Answer) -> list[Any]:
-    """The JSON of a stream's events; the end marker as the string it is."""
-    lines = [line.removeprefix(b"data: ") for line in answer.body.split(b"\n\n") if line]
+    """The JSON of a stream's events; the end marker as the string it is. Comments are passed over."""
+    frames = [frame for frame in answer.body.split(b"\n\n") if frame and not frame.startswith(b":")]
+    lines = [frame.removeprefix(b"data: ") for frame in frames]
     return [line.decode() if line == b"[DONE]" else orjson.loads(line) for line in lines]
 
 

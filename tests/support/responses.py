@@ -12,7 +12,7 @@ FIELDS = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
 
 def sent(stream: bytes) -> list[dict[str, Any]]:
     """The events of a stream: each valid for the client, named as its type says, numbered without a gap."""
-    frames = stream.split(b"\n\n")
+    frames = [frame for frame in stream.split(b"\n\n") if not frame.startswith(b": ")]  # comments
     assert frames.pop() == b""
     found = []
     for number, frame in enumerate(frames):

@@ -13,6 +13,7 @@ from llm_inference_router.backends.base import Answer
 from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Writer
 from llm_inference_router.dialects.continuation import MISFIT
+from llm_inference_router.dialects.warning import joined, warning
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
 from llm_inference_router.engine.trace import LOST, Trace
@@ -197,8 +198,10 @@ class Dispatch:
     async def _begin(self, trial: Trial) -> None:
         self._plan.began()
         self._lead(trial)
-        if self.begun:
-            return  # the rest of an answer: its head is out
+        if self.begun:  # the rest of an answer, whose head is out: a comment says what that cannot say any more
+            told = joined((warning("continued", trial.tried.model.name), *trial.warnings))
+            await self._sink.send(f": x-router-warnings: {told}\n\n".encode())
+            return
         self.begun = True
         self._trace.first_content_at = self._now()
         await self._sink.begin(self._trace)
