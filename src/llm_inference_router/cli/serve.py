@@ -94,7 +94,8 @@ def _announce(router: "Router", config: Config, path: str, address: str) -> None
 
     routes = ", ".join(config.routes)
     click.echo(f"llm-router is ready on {address}", err=True)
-    click.echo(f"  configuration {Path(path)}: {len(config.models)} models, routes {routes}", err=True)
+    models = f"{len(config.models)} model{'s' if len(config.models) > 1 else ''}"
+    click.echo(f"  configuration {Path(path)}: {models}, routes {routes}", err=True)
     click.echo(f"  OpenAI base URL {address}/v1 · dashboard {address}/dashboard · metrics {address}/metrics", err=True)
     simulated = [m.name for m in config.models if m.backend == "simulated"]
     if simulated:
