@@ -18,7 +18,7 @@ import orjson
 
 from llm_inference_router.backends import anthropic_extras, faults
 from llm_inference_router.backends.base import Rendering
-from llm_inference_router.dialects import sse
+from llm_inference_router.backends.decoder import EventDecoder
 from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.dialects.signature import tag
 from llm_inference_router.types import Fault, Piece, Usage
@@ -105,17 +105,13 @@ def usage_of(raw: Any) -> Usage | None:
     )
 
 
-class AnthropicDecoder:
+class AnthropicDecoder(EventDecoder):
     __slots__ = (
-        "_begun",
         "_blocks",
         "_calls",
         "_cited",
         "_custom",
-        "_done",
         "_head",
-        "_parser",
-        "_rendering",
         "_signature",
         "_stopped",
         "_texted",
@@ -124,11 +120,8 @@ class AnthropicDecoder:
     )
 
     def __init__(self, rendering: Rendering) -> None:
-        self._rendering = rendering
-        self._parser = sse.Parser()
+        super().__init__(rendering)
         self._head = self._make_head(rendering.id)
-        self._begun = False
-        self._done = False
         self._stopped = False
         self._calls = 0
         self._thoughts: list[str] = []  # of the block of reasoning that is open
@@ -138,21 +131,6 @@ class AnthropicDecoder:
         self._usage: dict[str, Any] = {}
         self._texted = 0  # characters of text so far
         self._cited: dict[int, tuple[int, list[Any]]] = {}  # text block -> where it began, its citations
-
-    def feed(self, data: bytes) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.feed(data):
-            self._event(name, event, pieces)
-        return pieces
-
-    def close(self) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.close():
-            self._event(name, event, pieces)
-        if not self._done and not self._begun and not pieces:
-            fault = Fault("malformed", "the upstream's answer holds no event")
-            pieces.append(Piece(fault=fault, done=True))
-        return pieces
 
     def _make_head(self, id: str) -> bytes:  # noqa: A002 - the wire's name
         """A chunk up to its choices."""
@@ -173,16 +151,10 @@ class AnthropicDecoder:
         )
 
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
-        if self._done or not data:
-            return
-        if name is sse.MALFORMED or name is sse.BROKEN:
-            self._done = name is sse.BROKEN
-            pieces.append(Piece(fault=Fault("malformed", data.decode()), done=self._done))
-            return
         try:
             event = _read(data)
         except (msgspec.DecodeError, RecursionError):
-            pieces.append(Piece(fault=Fault("malformed", "an event that is no message event")))
+            self._skip("an event that is no message event", pieces)
             return
         kind = event.type
         if kind == "content_block_delta":
@@ -200,8 +172,7 @@ class AnthropicDecoder:
         elif kind == "ping":
             pieces.append(Piece())  # a sign of life, from the model's own server
         elif kind == "error":
-            self._done = True
-            pieces.append(Piece(fault=faults.in_stream(data), done=True))
+            self._fail(faults.in_stream(data), pieces)
 
     def _start(self, event: _Event, pieces: list[Piece]) -> None:
         self._begun = True
@@ -326,8 +297,7 @@ class AnthropicDecoder:
     def _end(self, pieces: list[Piece]) -> None:
         self._done = True
         if not self._begun:
-            fault = Fault("malformed", "the upstream's answer holds no message")
-            pieces.append(Piece(fault=fault, done=True))
+            self._fail(Fault("malformed", "the upstream's answer holds no message"), pieces)
             return
         if not self._stopped:
             self._finish("tool_calls" if self._calls else "stop", pieces)

@@ -10,6 +10,7 @@ import orjson
 
 from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
+from llm_inference_router.backends.decoder import ChoiceDecoder
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.dialects import sse
 from llm_inference_router.dialects.completions import DEFAULT_MAX_TOKENS
@@ -62,55 +63,32 @@ class Completions(OpenAI):
         return CompletionsDecoder(rendering)
 
 
-class CompletionsDecoder:
+class CompletionsDecoder(ChoiceDecoder):
     """Streams of /v1/completions, each chunk valid for the official client."""
 
-    def __init__(self, rendering: Rendering) -> None:
-        self._rendering = rendering
-        self._parser = sse.Parser()
-        self._events = 0
-        self._done = False
-        self._open: set[int] = set()  # choices that have begun and not finished
-        self._seen: set[int] = set()
-        self._withheld: str | None = None  # a finish reason while choices were missing
-
-    def feed(self, data: bytes) -> list[Piece]:
-        return [piece for name, event in self._parser.feed(data) for piece in self._event(name, event)]
-
-    def close(self) -> list[Piece]:
-        pieces = [piece for name, event in self._parser.close() for piece in self._event(name, event)]
-        if self._done or pieces:
-            return pieces
-        if not self._events:
-            return [Piece(fault=Fault("malformed", "the upstream's answer holds no event"), done=True)]
-        if self._withheld is not None and not self._open:
-            return [Piece(finish_reason=self._withheld)]  # fewer choices than were asked for, and those are whole
-        return []
-
-    def _event(self, name: bytes, data: bytes) -> list[Piece]:
-        if self._done or not data.strip():
-            return []
-        if name is sse.MALFORMED or name is sse.BROKEN:
-            self._done = name is sse.BROKEN
-            return [Piece(fault=Fault("malformed", data.decode()), done=self._done)]
+    def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
         if name == b"error":
-            return self._fault(faults.in_stream(data))
+            self._fail(faults.in_stream(data), pieces)
+            return
         if data.strip() == sse.DONE:
-            return self._finish()
+            self._finish(pieces)
+            return
         try:
             doc = normalise.load(data)
         except ValueError as error:
-            return [Piece(fault=Fault("malformed", f"an event that is {error}"))]
+            self._skip(f"an event that is {error}", pieces)
+            return
         if isinstance(doc, dict) and doc.get("error") is not None:
-            return self._fault(faults.in_stream(data))
-        if not isinstance(doc, dict) or not isinstance(doc.get("choices"), list):
-            return [Piece(fault=Fault("malformed", "an event that is no chunk"))]
-        if _broken_off(doc):
-            return self._fault(Fault("truncated", "the upstream stopped the answer before its end"))
-        return [self._chunk(doc)]
+            self._fail(faults.in_stream(data), pieces)
+        elif not isinstance(doc, dict) or not isinstance(doc.get("choices"), list):
+            self._skip("an event that is no chunk", pieces)
+        elif _broken_off(doc):
+            self._fail(Fault("truncated", "the upstream stopped the answer before its end"), pieces)
+        else:
+            pieces.append(self._chunk(doc))
 
     def _chunk(self, doc: dict[str, Any]) -> Piece:
-        self._events += 1
+        self._begun = True
         choices = _repaired(doc, self._rendering)
         usage = normalise.usage(doc.get("usage"))
         if not self._rendering.include_usage:
@@ -128,30 +106,18 @@ class CompletionsDecoder:
         chunk = None if silent else orjson.dumps(doc)
         return Piece(chunk, bool(text), len(text), text, self._finished(finish), usage)
 
-    def _finished(self, reason: str | None) -> str | None:
-        """The stream's finish reason: that of its last choice, once all that were asked for have finished."""
-        if reason is not None and (self._open or len(self._seen) < self._rendering.choices):
-            self._withheld = reason
-            return None
-        if reason is not None:
-            self._withheld = None
-        return reason
-
-    def _fault(self, fault: Fault) -> list[Piece]:
-        self._done = True
-        return [Piece(fault=fault, done=True)]
-
-    def _finish(self) -> list[Piece]:
+    def _finish(self, pieces: list[Piece]) -> None:
         """The end marker. A choice that never named its finish reason is given one: the upstream says it is whole."""
         self._done = True
-        if not self._events:
-            return [Piece(fault=Fault("malformed", "the upstream's answer holds no chunk"), done=True)]
-        ends = [{"index": index, "text": "", "finish_reason": "stop"} for index in sorted(self._open)]
-        if not ends:
-            return [Piece(done=True)]
-        doc: dict[str, Any] = {"choices": ends}
-        _repaired(doc, self._rendering)
-        return [Piece(orjson.dumps(doc), finish_reason="stop"), Piece(done=True)]
+        if not self._begun:
+            self._fail(Fault("malformed", "the upstream's answer holds no chunk"), pieces)
+            return
+        if self._open:
+            ends = [{"index": index, "text": "", "finish_reason": "stop"} for index in sorted(self._open)]
+            doc: dict[str, Any] = {"choices": ends}
+            _repaired(doc, self._rendering)
+            pieces.append(Piece(orjson.dumps(doc), finish_reason="stop"))
+        pieces.append(Piece(done=True))
 
 
 def _broken_off(doc: dict[str, Any]) -> bool:
