@@ -7,10 +7,10 @@ import msgspec
 import orjson
 
 from llm_inference_router.backends import anthropic_extras, anthropic_request, faults, normalise
-from llm_inference_router.backends.anthropic_stream import AnthropicDecoder, finish_reason, usage_of
+from llm_inference_router.backends.anthropic_stream import AnthropicDecoder, finish_reason
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
-from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.dialects.signature import tag
+from llm_inference_router.dialects.usage import usage_as_chat, usage_of_messages
 from llm_inference_router.types import ChatRequest, Fault, Model
 
 VERSION: Final = "2023-06-01"
@@ -51,7 +51,7 @@ class Anthropic:
         message = _message([block for block in blocks if isinstance(block, dict)], rendering)
         message["refusal"] = anthropic_extras.refusal(doc.get("stop_reason"), doc.get("stop_details"))
         reason = finish_reason(doc.get("stop_reason")) or ("tool_calls" if message.get("tool_calls") else "stop")
-        usage = usage_of(doc.get("usage"))
+        usage = usage_of_messages(doc.get("usage"))
         result: dict[str, Any] = {
             "id": doc["id"] if isinstance(doc.get("id"), str) and doc["id"] else rendering.id,
             "object": "chat.completion",
@@ -64,7 +64,7 @@ class Anthropic:
         if (tier := anthropic_extras.tier(doc.get("usage"))) is not None:
             result["service_tier"] = tier
         if usage is not None:
-            result["usage"] = usage_object(usage)
+            result["usage"] = usage_as_chat(usage)
         return Answer(result, reason, usage, normalise.generated(message)[0], message["content"] or "")
 
     def decoder(self, rendering: Rendering) -> AnthropicDecoder:

@@ -12,11 +12,11 @@ import orjson
 
 from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.anthropic_relay_message import block, counted, head, stop_reason
-from llm_inference_router.backends.anthropic_stream import finish_reason, usage_of
+from llm_inference_router.backends.anthropic_stream import finish_reason
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.backends.decoder import EventDecoder
-from llm_inference_router.dialects.messages_answer import usage_object
 from llm_inference_router.dialects.signature import tag
+from llm_inference_router.dialects.usage import usage_as_messages, usage_of_messages
 from llm_inference_router.types import Fault, Piece, Usage
 
 _CALLS: Final = frozenset({"tool_use", "server_tool_use"})
@@ -112,8 +112,8 @@ class RelayDecoder(EventDecoder):
             self._count(usage)
             message["usage"] = counted(usage)
         else:
-            message["usage"] = usage_object(Usage(self._rendering.prompt_tokens, 0))
-        pieces.append(Piece(orjson.dumps(doc), event=b"message_start", prompt=usage_of(self._usage)))
+            message["usage"] = usage_as_messages(Usage(self._rendering.prompt_tokens, 0))
+        pieces.append(Piece(orjson.dumps(doc), event=b"message_start", prompt=usage_of_messages(self._usage)))
 
     def _block(self, doc: dict[str, Any], index: int, pieces: list[Piece]) -> None:
         if not self._begun:
@@ -160,7 +160,7 @@ class RelayDecoder(EventDecoder):
     def _finish(self, doc: dict[str, Any], stop: str, pieces: list[Piece]) -> None:
         self._close_block(pieces)
         self._stopped = True
-        used = usage_of(self._usage)
+        used = usage_of_messages(self._usage)
         counts = doc["usage"]
         if used is not None:
             counts["output_tokens"] = self._usage.get("output_tokens", 0)

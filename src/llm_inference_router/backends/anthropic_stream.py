@@ -19,9 +19,9 @@ import orjson
 from llm_inference_router.backends import anthropic_extras, faults
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.backends.decoder import EventDecoder
-from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.dialects.signature import tag
-from llm_inference_router.types import Fault, Piece, Usage
+from llm_inference_router.dialects.usage import COUNTS, DETAILS, usage_as_chat, usage_of_messages
+from llm_inference_router.types import Fault, Piece
 
 _FINISH: Final = {
     "end_turn": "stop",
@@ -32,13 +32,8 @@ _FINISH: Final = {
     "pause_turn": "stop",
     "refusal": "content_filter",
 }
-_COUNTS: Final = (
-    "input_tokens",
-    "output_tokens",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
-)
-_DETAILS: Final = "output_tokens_details"
+STOPS: Final = frozenset(_FINISH)
+"""All stop reasons that Anthropic's official client knows."""
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -84,25 +79,6 @@ _read = msgspec.json.Decoder(_Event).decode
 def finish_reason(stop_reason: Any) -> str | None:
     """OpenAI's finish reason; None while there is none."""
     return _FINISH.get(stop_reason, "stop") if isinstance(stop_reason, str) and stop_reason else None
-
-
-def usage_of(raw: Any) -> Usage | None:
-    """Anthropic counts what came from or went to the cache beside the input; OpenAI counts it in."""
-    if not isinstance(raw, dict):
-        return None
-    values = [value if type(value := raw.get(name)) is int and value > 0 else 0 for name in _COUNTS]
-    if not any(values):
-        return None
-    fresh, output, written, cached = values
-    details = raw.get(_DETAILS)
-    thought = details.get("thinking_tokens") if isinstance(details, dict) else None
-    return Usage(
-        fresh + written + cached,
-        output,
-        cached_tokens=cached,
-        cache_write_tokens=written,
-        reasoning_tokens=thought if type(thought) is int and thought > 0 else 0,
-    )
 
 
 class AnthropicDecoder(EventDecoder):
@@ -181,7 +157,7 @@ class AnthropicDecoder(EventDecoder):
                 self._head = self._make_head(event.message.id)
             self._count(event.message.usage)
         role = self._chunk(b'{"role":"assistant","content":""}')
-        pieces.append(Piece(role, prompt=usage_of(self._usage)))
+        pieces.append(Piece(role, prompt=usage_of_messages(self._usage)))
 
     def _block(self, event: _Event, pieces: list[Piece]) -> None:
         block = event.content_block
@@ -309,17 +285,17 @@ class AnthropicDecoder(EventDecoder):
         if isinstance(sequence, str):
             reason += b',"stop_reason":' + orjson.dumps(sequence)
         pieces.append(Piece(self._chunk(b"{}", reason), finish_reason=finish))
-        usage = usage_of(self._usage)
+        usage = usage_of_messages(self._usage)
         if usage is not None:
             chunk = None
             if self._rendering.include_usage:
-                chunk = b'%b,"choices":[],"usage":%b}' % (self._head, orjson.dumps(usage_object(usage)))
+                chunk = b'%b,"choices":[],"usage":%b}' % (self._head, orjson.dumps(usage_as_chat(usage)))
             pieces.append(Piece(chunk, usage=usage))
 
     def _count(self, raw: dict[str, Any] | None) -> None:
         """Counts are cumulative: what a later event names replaces what an earlier one said."""
-        for name in _COUNTS:
+        for name in COUNTS:
             if raw is not None and type(raw.get(name)) is int:
                 self._usage[name] = raw[name]
-        if raw is not None and isinstance(raw.get(_DETAILS), dict):
-            self._usage[_DETAILS] = raw[_DETAILS]
+        if raw is not None and isinstance(raw.get(DETAILS), dict):
+            self._usage[DETAILS] = raw[DETAILS]

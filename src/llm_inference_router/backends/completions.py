@@ -15,6 +15,7 @@ from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.dialects import sse
 from llm_inference_router.dialects.completions import DEFAULT_MAX_TOKENS
 from llm_inference_router.dialects.completions_writer import KIND, cmpl, finish_word
+from llm_inference_router.dialects.usage import usage_of_chat
 from llm_inference_router.types import ChatRequest, Fault, Model, Piece
 
 _HEADERS = (("content-type", "application/json"),)
@@ -53,7 +54,7 @@ class Completions(OpenAI):
         return Answer(
             body=doc,
             finish_reason=choices[0]["finish_reason"],
-            usage=normalise.usage(doc.get("usage")),
+            usage=usage_of_chat(doc.get("usage")),
             text_chars=sum(len(one["text"]) for one in choices),
             text=choices[0]["text"],
             dialect="completions",
@@ -90,7 +91,7 @@ class CompletionsDecoder(ChoiceDecoder):
     def _chunk(self, doc: dict[str, Any]) -> Piece:
         self._begun = True
         choices = _repaired(doc, self._rendering)
-        usage = normalise.usage(doc.get("usage"))
+        usage = usage_of_chat(doc.get("usage"))
         if not self._rendering.include_usage:
             doc.pop("usage", None)
         finish = None

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from llm_inference_router.backends.base import Rendering
-from llm_inference_router.types import ARGUMENTS_CODE, Fault, Usage
+from llm_inference_router.types import ARGUMENTS_CODE, Fault
 
 WHOLE: Final = "chat.completion"
 FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
@@ -186,21 +186,6 @@ def usage_object(raw: Any) -> dict[str, Any] | None:
         else:
             raw.pop(name, None)
     return raw
-
-
-def usage(raw: Any) -> Usage | None:
-    """Usage as billed, from a usage object that `usage_object` has passed."""
-    if not isinstance(raw, dict):
-        return None
-    prompt = raw.get("prompt_tokens_details") or {}
-    completion = raw.get("completion_tokens_details") or {}
-    return Usage(
-        input_tokens=raw["prompt_tokens"],
-        output_tokens=raw["completion_tokens"],
-        cached_tokens=prompt.get("cached_tokens") or 0,
-        cache_write_tokens=prompt.get("cache_write_tokens") or 0,
-        reasoning_tokens=completion.get("reasoning_tokens") or 0,
-    )
 
 
 def generated(item: dict[str, Any]) -> tuple[int, str]:

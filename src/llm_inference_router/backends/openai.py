@@ -13,6 +13,7 @@ from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.backends.plain import plain
 from llm_inference_router.backends.quirks import Quirks
+from llm_inference_router.dialects.usage import usage_of_chat
 from llm_inference_router.types import ChatRequest, Fault, Model
 
 _HEADERS = (("content-type", "application/json"),)
@@ -57,7 +58,7 @@ class OpenAI:
             for choice in doc["choices"]:
                 choice.setdefault("logprobs", None)
                 choice["message"].setdefault("refusal", None)
-            return Answer(doc, fit[1], normalise.usage(doc.get("usage")), fit[0], fit[2])
+            return Answer(doc, fit[1], usage_of_chat(doc.get("usage")), fit[0], fit[2])
         if doc.get("error") is not None:
             return faults.in_stream(body)
         raw = doc.get("choices")
@@ -94,7 +95,7 @@ def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer 
     return Answer(
         body=doc,
         finish_reason=choices[0]["finish_reason"],
-        usage=normalise.usage(doc.get("usage")),
+        usage=usage_of_chat(doc.get("usage")),
         text_chars=size,
         text=choices[0]["message"].get("content") or "",
     )

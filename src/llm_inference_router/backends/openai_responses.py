@@ -13,10 +13,11 @@ import orjson
 
 from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering, provider_of
-from llm_inference_router.backends.openai_responses_object import failure, finish_of, generated, repair, usage_of
+from llm_inference_router.backends.openai_responses_object import failure, finish_of, generated, repair
 from llm_inference_router.backends.openai_responses_stream import ResponsesDecoder
 from llm_inference_router.dialects.responses_tools import OWN
 from llm_inference_router.dialects.signature import returned
+from llm_inference_router.dialects.usage import usage_of_responses
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Fault, Model
 
@@ -57,7 +58,7 @@ class OpenAIResponses:
             return Fault("truncated", "the upstream stopped the answer before its end")
         repair(doc, rendering)
         size, text = generated(doc["output"])
-        return Answer(doc, finish, usage_of(doc["usage"]), size, text, "responses")
+        return Answer(doc, finish, usage_of_responses(doc["usage"]), size, text, "responses")
 
     def decoder(self, rendering: Rendering) -> ResponsesDecoder:
         return ResponsesDecoder(rendering)

@@ -19,9 +19,9 @@ from llm_inference_router.backends.openai_responses_object import (
     mend_part,
     repair,
     seal,
-    usage_of,
 )
 from llm_inference_router.dialects import sse
+from llm_inference_router.dialects.usage import usage_of_responses
 from llm_inference_router.types import Fault, Piece
 
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
@@ -140,7 +140,7 @@ class ResponsesDecoder(EventDecoder):
             return
         self._done = True
         answer["status"] = kind.removeprefix("response.")
-        usage = usage_of(answer["usage"])
+        usage = usage_of_responses(answer["usage"])
         finish = finish_of(answer)
         pieces.append(Piece(orjson.dumps(doc), finish_reason=finish, usage=usage, event=kind.encode(), done=True))
 

@@ -14,6 +14,7 @@ from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.backends.decoder import ChoiceDecoder
 from llm_inference_router.dialects import sse
+from llm_inference_router.dialects.usage import usage_of_chat
 from llm_inference_router.types import Fault, Piece
 
 _KIND: Final = "chat.completion.chunk"
@@ -235,7 +236,7 @@ class OpenAIDecoder(ChoiceDecoder):
             self._fail(Fault("truncated", "the upstream stopped the answer before its end"), pieces)
             return
         normalise.head(doc, self._rendering, _KIND)
-        usage = normalise.usage(doc.get("usage"))
+        usage = usage_of_chat(doc.get("usage"))
         last = None
         if not self._rendering.include_usage:
             doc.pop("usage", None)

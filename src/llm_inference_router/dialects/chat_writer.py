@@ -10,23 +10,10 @@ from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.fault import Rendered, frame_error, render
 from llm_inference_router.dialects.sse import DONE_FRAME, frame
+from llm_inference_router.dialects.usage import usage_as_chat
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
 from llm_inference_router.vocabulary import DialectName
-
-
-def usage_object(usage: Usage) -> dict[str, Any]:
-    """Usage as OpenAI's `usage` field."""
-    prompt = {"cached_tokens": usage.cached_tokens}
-    if usage.cache_write_tokens:
-        prompt["cache_write_tokens"] = usage.cache_write_tokens
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": prompt,
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
 
 
 class ChatWriter:
@@ -77,7 +64,7 @@ class ChatWriter:
                 "created": head.created,
                 "model": head.model,
                 "choices": [],
-                "usage": usage_object(usage),
+                "usage": usage_as_chat(usage),
             }
         )
 

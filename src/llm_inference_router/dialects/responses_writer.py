@@ -16,8 +16,9 @@ import orjson
 
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.responses_items import Event, Items
-from llm_inference_router.dialects.responses_object import failed, response, status_of, usage_object
+from llm_inference_router.dialects.responses_object import failed, response, status_of
 from llm_inference_router.dialects.responses_relayed import Relayed
+from llm_inference_router.dialects.usage import usage_as_responses
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
 
@@ -81,7 +82,7 @@ class ResponsesWriter:
             frames += self._frames(items.delta(delta, logprobs))
         status = status_of(self._finish)
         frames += self._frames(items.close(status))
-        answer = self._object(items.output, status, usage=usage_object(usage))
+        answer = self._object(items.output, status, usage=usage_as_responses(usage))
         if router is not None:
             answer["router"] = router
         self.answer = answer
@@ -134,7 +135,7 @@ class ResponsesWriter:
         event = orjson.loads(data)
         if not isinstance(event.get("response"), dict):
             return tuple(held)
-        event["response"]["usage"] = answer.get("usage") or usage_object(usage)
+        event["response"]["usage"] = answer.get("usage") or usage_as_responses(usage)
         if router is not None:
             event["response"]["router"] = router
         self.answer = event["response"]
