@@ -94,7 +94,7 @@ class RelayDecoder(EventDecoder):
         elif kind == "message_stop":
             self._end(pieces)
         elif kind == "error":
-            self._fail(faults.in_stream(data), pieces)
+            self._fail(faults.inside(data), pieces)
         else:
             pieces.append(Piece(_line(data), event=kind.encode()))  # ping, and what later versions bring
 

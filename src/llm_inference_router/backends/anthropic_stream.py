@@ -148,7 +148,7 @@ class AnthropicDecoder(EventDecoder):
         elif kind == "ping":
             pieces.append(Piece())  # a sign of life, from the model's own server
         elif kind == "error":
-            self._fail(faults.in_stream(data), pieces)
+            self._fail(faults.inside(data), pieces)
 
     def _start(self, event: _Event, pieces: list[Piece]) -> None:
         self._begun = True

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from llm_inference_router.backends import faults, normalise
-from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
+from llm_inference_router.backends.base import JSON_HEADERS, Answer, Call, Decoder, Encoded, Rendering
 from llm_inference_router.backends.decoder import ChoiceDecoder
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.dialects import sse
@@ -18,7 +18,6 @@ from llm_inference_router.dialects.completions_writer import KIND, cmpl, finish_
 from llm_inference_router.dialects.usage import usage_of_chat
 from llm_inference_router.types import ChatRequest, Fault, Model, Piece
 
-_HEADERS = (("content-type", "application/json"),)
 _LISTS = ("text_offset", "token_logprobs", "tokens", "top_logprobs")
 
 
@@ -33,21 +32,16 @@ class Completions(OpenAI):
             body["max_tokens"] = DEFAULT_MAX_TOKENS
         warnings = self.quirks.rewrite_prompt(body)
         self.ask_usage(body, request.stream)
-        return Encoded(Call("/completions", orjson.dumps(body), _HEADERS, stream=request.stream), tuple(warnings))
+        return Encoded(Call("/completions", orjson.dumps(body), JSON_HEADERS, stream=request.stream), tuple(warnings))
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
-        try:
-            doc = normalise.load(body)
-        except ValueError as error:
-            return Fault("malformed", str(error))
-        if not isinstance(doc, dict):
-            return Fault("malformed", "not a JSON object")
-        if doc.get("error") is not None:
-            return faults.in_stream(body)
+        doc = normalise.answered(body)
+        if isinstance(doc, Fault):
+            return doc
         if not isinstance(doc.get("choices"), list) or not doc["choices"]:
             return Fault("malformed", "it has no choices")
-        if _broken_off(doc):
-            return Fault("truncated", "the upstream stopped the answer before its end")
+        if normalise.broken_off(doc["choices"]):
+            return normalise.STOPPED
         choices = _repaired(doc, rendering)
         for one in choices:
             one["finish_reason"] = one["finish_reason"] or "stop"
@@ -60,7 +54,7 @@ class Completions(OpenAI):
             dialect="completions",
         )
 
-    def decoder(self, rendering: Rendering) -> "CompletionsDecoder":  # type: ignore[override]
+    def decoder(self, rendering: Rendering) -> Decoder:
         return CompletionsDecoder(rendering)
 
 
@@ -69,7 +63,7 @@ class CompletionsDecoder(ChoiceDecoder):
 
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
         if name == b"error":
-            self._fail(faults.in_stream(data), pieces)
+            self._fail(faults.inside(data), pieces)
             return
         if data.strip() == sse.DONE:
             self._finish(pieces)
@@ -79,12 +73,12 @@ class CompletionsDecoder(ChoiceDecoder):
         except ValueError as error:
             self._skip(f"an event that is {error}", pieces)
             return
-        if isinstance(doc, dict) and doc.get("error") is not None:
-            self._fail(faults.in_stream(data), pieces)
+        if isinstance(doc, dict) and faults.is_error(doc):
+            self._fail(faults.inside(data), pieces)
         elif not isinstance(doc, dict) or not isinstance(doc.get("choices"), list):
             self._skip("an event that is no chunk", pieces)
-        elif _broken_off(doc):
-            self._fail(Fault("truncated", "the upstream stopped the answer before its end"), pieces)
+        elif normalise.broken_off(doc["choices"]):
+            self._fail(normalise.STOPPED, pieces)
         else:
             pieces.append(self._chunk(doc))
 
@@ -119,11 +113,6 @@ class CompletionsDecoder(ChoiceDecoder):
             _repaired(doc, self._rendering)
             pieces.append(Piece(orjson.dumps(doc), finish_reason="stop"))
         pieces.append(Piece(done=True))
-
-
-def _broken_off(doc: dict[str, Any]) -> bool:
-    reasons = [one.get("finish_reason") for one in doc["choices"] if isinstance(one, dict)]
-    return any(isinstance(reason, str) and reason.lower() in normalise.BROKEN_OFF for reason in reasons)
 
 
 def _repaired(doc: dict[str, Any], rendering: Rendering) -> list[dict[str, Any]]:

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 import orjson
 
+from llm_inference_router.backends import faults
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.types import ARGUMENTS_CODE, Fault
 
 WHOLE: Final = "chat.completion"
 FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+STOPPED: Final = Fault("truncated", "the upstream stopped the answer before its end")
 # Finish reasons that say the answer was not finished at all.
-BROKEN_OFF: Final = frozenset({"abort", "error", "cancelled"})
+_BROKEN_OFF: Final = frozenset({"abort", "error", "cancelled"})
 _FINISH_WORDS: Final = {
     "stop_sequence": "stop",
     "eos_token": "stop",
@@ -48,9 +50,32 @@ def load(data: bytes) -> Any:
     return doc
 
 
+def object_of(body: bytes) -> dict[str, Any] | Fault:
+    """The JSON object of a whole answer."""
+    try:
+        doc = load(body)
+    except ValueError as error:
+        return Fault("malformed", str(error))
+    return doc if isinstance(doc, dict) else Fault("malformed", "not a JSON object")
+
+
+def answered(body: bytes) -> dict[str, Any] | Fault:
+    """The JSON object of a whole answer; the fault where it tells of an error."""
+    doc = object_of(body)
+    if isinstance(doc, dict) and faults.is_error(doc):
+        return faults.inside(body)
+    return doc
+
+
 def dump(doc: Any) -> str:
     """JSON text of what `load` has read."""
     return orjson.dumps(doc).decode()
+
+
+def broken_off(choices: list[Any]) -> bool:
+    """Whether one of the choices, as they came, says that it was not finished."""
+    reasons = [one.get("finish_reason") for one in choices if isinstance(one, dict)]
+    return any(isinstance(reason, str) and reason.lower() in _BROKEN_OFF for reason in reasons)
 
 
 def finish_word(reason: Any) -> str | None:

@@ -22,7 +22,7 @@ from llm_inference_router.backends.openai_responses_object import (
 )
 from llm_inference_router.dialects import sse
 from llm_inference_router.dialects.usage import usage_of_responses
-from llm_inference_router.types import Fault, Piece
+from llm_inference_router.types import Piece
 
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 _HOLDERS: Final = _ENDS | {"response.created", "response.in_progress", "response.queued", "response.failed"}
@@ -131,7 +131,7 @@ class ResponsesDecoder(EventDecoder):
             self._fail(failure(answer), pieces)
             return
         if kind == "response.cancelled":
-            self._fail(Fault("truncated", "the upstream stopped the answer before its end"), pieces)
+            self._fail(normalise.STOPPED, pieces)
             return
         self._begun = True
         repair(answer, self._rendering)

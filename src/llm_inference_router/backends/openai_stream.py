@@ -107,7 +107,7 @@ class OpenAIDecoder(ChoiceDecoder):
 
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
         if name == b"error":
-            self._fail(faults.in_stream(data), pieces)
+            self._fail(faults.inside(data), pieces)
             return
         try:
             chunk = _read(data)
@@ -222,8 +222,8 @@ class OpenAIDecoder(ChoiceDecoder):
         except ValueError as error:
             self._skip(f"an event that is {error}", pieces)
             return
-        if isinstance(doc, dict) and (doc.get("error") is not None or doc.get("object") == "error"):
-            self._fail(faults.in_stream(data), pieces)
+        if isinstance(doc, dict) and faults.is_error(doc):
+            self._fail(faults.inside(data), pieces)
         elif isinstance(doc, dict) and isinstance(doc.get("choices"), list):
             self._begun = True
             self._repaired(doc, pieces)
@@ -232,8 +232,8 @@ class OpenAIDecoder(ChoiceDecoder):
 
     def _repaired(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
         raw = doc["choices"]
-        if any(isinstance(c, dict) and str(c.get("finish_reason")).lower() in normalise.BROKEN_OFF for c in raw):
-            self._fail(Fault("truncated", "the upstream stopped the answer before its end"), pieces)
+        if normalise.broken_off(raw):
+            self._fail(normalise.STOPPED, pieces)
             return
         normalise.head(doc, self._rendering, _KIND)
         usage = usage_of_chat(doc.get("usage"))
