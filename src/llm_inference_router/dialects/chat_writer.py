@@ -16,6 +16,14 @@ from llm_inference_router.types import ChatRequest, Piece, Usage
 from llm_inference_router.vocabulary import DialectName
 
 
+def ended(frames: list[bytes], router: Mapping[str, Any] | None) -> tuple[bytes, ...]:
+    """The last frames of a stream of chunks, the decision in the last chunk, and the end marker."""
+    if router is not None and frames:
+        last = orjson.loads(frames[-1].removeprefix(b"data: "))
+        frames[-1] = frame(orjson.dumps({**last, "router": router}))
+    return (*frames, DONE_FRAME)
+
+
 class ChatWriter:
     __slots__ = ("_first", "_head", "_include_usage")
     resumable = True
@@ -47,10 +55,7 @@ class ChatWriter:
         frames = list(held)
         if self._include_usage and not told:
             frames.append(frame(self._usage_chunk(usage)))
-        if router is not None and frames:
-            last = orjson.loads(frames[-1].removeprefix(b"data: "))
-            frames[-1] = frame(orjson.dumps({**last, "router": router}))
-        return (*frames, DONE_FRAME)
+        return ended(frames, router)
 
     def fail(self, error: RouterError, request_id: str) -> bytes:
         return frame_error(error, request_id)

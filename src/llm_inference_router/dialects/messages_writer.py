@@ -18,7 +18,8 @@ from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.fault import Rendered
 from llm_inference_router.dialects.messages_answer import call_id, message, stop_of
 from llm_inference_router.dialects.messages_blocks import Blocks
-from llm_inference_router.dialects.messages_error import frame, frame_error, render
+from llm_inference_router.dialects.messages_error import frame_error, render
+from llm_inference_router.dialects.sse import named_frame
 from llm_inference_router.dialects.usage import usage_as_messages
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
@@ -126,7 +127,7 @@ class MessagesWriter:
         elif name == b"message_delta":
             self._last = _merged(self._last, orjson.loads(data))
             return b""
-        return frame(name, data)
+        return named_frame(name, data)
 
     def end(
         self, held: Sequence[bytes], usage: Usage, *, told: bool, router: Mapping[str, Any] | None
@@ -147,8 +148,8 @@ class MessagesWriter:
             frames.append(self._blocks.finish())
         if router is not None:
             delta["router"] = router  # the last event that the official client hands on as it is
-        frames.append(frame(b"message_delta", orjson.dumps(delta)))
-        frames.append(frame(b"message_stop", b'{"type":"message_stop"}'))
+        frames.append(named_frame(b"message_delta", orjson.dumps(delta)))
+        frames.append(named_frame(b"message_stop", b'{"type":"message_stop"}'))
         return tuple(one for one in frames if one)
 
     def fail(self, error: RouterError, request_id: str) -> bytes:
@@ -169,7 +170,7 @@ class MessagesWriter:
             "stop_sequence": None,
             "usage": usage_as_messages(Usage(head.prompt_tokens, 0)),
         }
-        return frame(b"message_start", orjson.dumps({"type": "message_start", "message": begun}))
+        return named_frame(b"message_start", orjson.dumps({"type": "message_start", "message": begun}))
 
     def _delta(self, delta: _Delta, blocks: Blocks) -> bytes:
         frames = b""

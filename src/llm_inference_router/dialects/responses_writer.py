@@ -18,6 +18,7 @@ from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.responses_items import Event, Items
 from llm_inference_router.dialects.responses_object import failed, response, status_of
 from llm_inference_router.dialects.responses_relayed import Relayed
+from llm_inference_router.dialects.sse import named_frame
 from llm_inference_router.dialects.usage import usage_as_responses
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
@@ -70,7 +71,7 @@ class ResponsesWriter:
         if self._relayed is None:
             self._relayed = Relayed()
         self._relayed.take(orjson.loads(data))
-        return _frame(piece.event, data)
+        return named_frame(piece.event, data)
 
     def end(
         self, held: Sequence[bytes], usage: Usage, *, told: bool, router: Mapping[str, Any] | None
@@ -139,16 +140,12 @@ class ResponsesWriter:
         if router is not None:
             event["response"]["router"] = router
         self.answer = event["response"]
-        return (*held[:-1], head + b"\ndata: " + orjson.dumps(event) + b"\n\n")
+        return (*held[:-1], named_frame(head.removeprefix(b"event: "), orjson.dumps(event)))
 
     def _frames(self, events: Iterable[Event]) -> bytes:
         frames = []
         for kind, fields in events:
             data = orjson.dumps({"type": kind, "sequence_number": self._next, **fields})
             self._next += 1
-            frames.append(_frame(kind.encode(), data))
+            frames.append(named_frame(kind.encode(), data))
         return b"".join(frames)
-
-
-def _frame(name: bytes, data: bytes) -> bytes:
-    return b"event: " + name + b"\ndata: " + data + b"\n\n"

@@ -29,6 +29,11 @@ def frame(data: bytes) -> bytes:
     return b"data: " + data + b"\n\n"
 
 
+def named_frame(name: bytes, data: bytes) -> bytes:
+    """The same of an event with a name."""
+    return b"event: %b\ndata: %b\n\n" % (name, data)
+
+
 class Parser:
     """An incremental reader. Memory is bounded by `limit` bytes for a line and for an event."""
 
