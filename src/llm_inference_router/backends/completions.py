@@ -68,22 +68,11 @@ class CompletionsDecoder(ChoiceDecoder):
         if data.strip() == sse.DONE:
             self._finish(pieces)
             return
-        try:
-            doc = normalise.load(data)
-        except ValueError as error:
-            self._skip(f"an event that is {error}", pieces)
-            return
-        if isinstance(doc, dict) and faults.is_error(doc):
-            self._fail(faults.inside(data), pieces)
-        elif not isinstance(doc, dict) or not isinstance(doc.get("choices"), list):
-            self._skip("an event that is no chunk", pieces)
-        elif normalise.broken_off(doc["choices"]):
-            self._fail(normalise.STOPPED, pieces)
-        else:
-            pieces.append(self._chunk(doc))
+        doc = self._chunk(data, pieces)
+        if doc is not None:
+            pieces.append(self._piece(doc))
 
-    def _chunk(self, doc: dict[str, Any]) -> Piece:
-        self._begun = True
+    def _piece(self, doc: dict[str, Any]) -> Piece:
         choices = _repaired(doc, self._rendering)
         usage = usage_of_chat(doc.get("usage"))
         if not self._rendering.include_usage:

@@ -4,7 +4,9 @@ A decoder of a dialect says what an event means, and nothing else.
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
+from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.dialects.sse import BROKEN, END, MALFORMED, Parser
 from llm_inference_router.types import Fault, Piece
@@ -46,6 +48,18 @@ class EventDecoder(ABC):
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
         """Adds the pieces of one event. `data` is UTF-8, and more than white space."""
 
+    def _object(self, data: bytes, pieces: list[Piece]) -> dict[str, Any] | None:
+        """An event's JSON object; None, and the event is left out, where it holds none."""
+        try:
+            doc = normalise.load(data)
+        except ValueError as error:
+            self._skip(f"an event that is {error}", pieces)
+            return None
+        if not isinstance(doc, dict):
+            self._skip("an event that is no JSON object", pieces)
+            return None
+        return doc
+
     def _skip(self, reason: str, pieces: list[Piece]) -> None:
         """Leaves out an event that cannot be read; the stream goes on."""
         pieces.append(Piece(fault=Fault("malformed", reason)))
@@ -75,6 +89,22 @@ class ChoiceDecoder(EventDecoder):
             # The server gave fewer choices than were asked for (several ignore `n`), and those are whole.
             pieces.append(Piece(finish_reason=self._withheld))
         return pieces
+
+    def _chunk(self, data: bytes, pieces: list[Piece]) -> dict[str, Any] | None:
+        """An event's JSON object with a list of choices; None where it is something else, and all has been said."""
+        doc = self._object(data, pieces)
+        if doc is None:
+            return None
+        if faults.is_error(doc):
+            self._fail(faults.inside(data), pieces)
+        elif not isinstance(doc.get("choices"), list):
+            self._skip("an event that is no chunk", pieces)
+        elif normalise.broken_off(doc["choices"]):
+            self._fail(normalise.STOPPED, pieces)
+        else:
+            self._begun = True
+            return doc
+        return None
 
     def _finished(self, reason: str | None) -> str | None:
         """The stream's finish reason, when a chunk has brought this one."""

@@ -4,7 +4,7 @@ A valid answer keeps all its fields; only what is missing or of a wrong type is 
 objects are changed in place: they were parsed for this purpose.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import orjson
 
@@ -13,7 +13,8 @@ from llm_inference_router.backends.base import Rendering
 from llm_inference_router.types import ARGUMENTS_CODE, Fault
 
 WHOLE: Final = "chat.completion"
-FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+Tier: TypeAlias = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 STOPPED: Final = Fault("truncated", "the upstream stopped the answer before its end")
 # Finish reasons that say the answer was not finished at all.
 _BROKEN_OFF: Final = frozenset({"abort", "error", "cancelled"})
@@ -29,7 +30,8 @@ _FINISH_WORDS: Final = {
     "safety": "content_filter",
     "recitation": "content_filter",
 }
-_TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+_FINISH_REASONS: Final = frozenset(get_args(FinishReason))
+_TIERS: Final = frozenset(get_args(Tier))
 _MAX_DEPTH: Final = 250
 # The model's mistake, and not its endpoint's: another try may do better.
 BROKEN_CALL: Final = Fault("malformed", "the arguments of a tool call are no JSON object", code=ARGUMENTS_CODE)
@@ -82,7 +84,7 @@ def finish_word(reason: Any) -> str | None:
     """One of OpenAI's finish reasons for any server's; None while there is none."""
     if not isinstance(reason, str) or not reason:
         return None
-    return reason if reason in FINISH_REASONS else _FINISH_WORDS.get(reason.lower(), "stop")
+    return reason if reason in _FINISH_REASONS else _FINISH_WORDS.get(reason.lower(), "stop")
 
 
 def head(doc: dict[str, Any], rendering: Rendering, kind: str) -> None:

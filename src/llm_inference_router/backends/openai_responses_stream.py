@@ -81,13 +81,11 @@ class ResponsesDecoder(EventDecoder):
         return Piece(data, size > 0, size, event=kind.encode(), called=called)
 
     def _other(self, data: bytes, pieces: list[Piece]) -> None:
-        try:
-            doc = normalise.load(data)
-        except ValueError as error:
-            self._skip(f"an event that is {error}", pieces)
+        doc = self._object(data, pieces)
+        if doc is None:
             return
-        kind = doc.get("type") if isinstance(doc, dict) else None
-        if not isinstance(kind, str) and isinstance(doc, dict) and doc.get("error") is not None:
+        kind = doc.get("type")
+        if not isinstance(kind, str) and doc.get("error") is not None:
             kind = "error"
         if not isinstance(kind, str) or not kind or not kind.isprintable():
             self._skip("an event without a type", pieces)

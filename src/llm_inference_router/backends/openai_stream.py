@@ -68,9 +68,7 @@ class _Logprobs(_Fast):
 class _Choice(_Fast):
     index: int
     delta: _Delta
-    finish_reason: (
-        Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | msgspec.UnsetType | None
-    ) = msgspec.UNSET
+    finish_reason: normalise.FinishReason | msgspec.UnsetType | None = msgspec.UNSET
     logprobs: _Logprobs | None = None
 
 
@@ -84,7 +82,7 @@ class _Chunk(_Fast):
     choices: list[_Choice]
     usage: dict[str, Any] | None = None
     error: msgspec.Raw | None = None
-    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    service_tier: normalise.Tier | None = None
     system_fingerprint: str | None = None
 
 
@@ -217,24 +215,12 @@ class OpenAIDecoder(ChoiceDecoder):
         if data == sse.DONE or data.strip() == sse.DONE:
             self._finish(pieces)
             return
-        try:
-            doc = normalise.load(data)
-        except ValueError as error:
-            self._skip(f"an event that is {error}", pieces)
-            return
-        if isinstance(doc, dict) and faults.is_error(doc):
-            self._fail(faults.inside(data), pieces)
-        elif isinstance(doc, dict) and isinstance(doc.get("choices"), list):
-            self._begun = True
+        doc = self._chunk(data, pieces)
+        if doc is not None:
             self._repaired(doc, pieces)
-        else:
-            self._skip("an event that is no chunk", pieces)
 
     def _repaired(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
         raw = doc["choices"]
-        if normalise.broken_off(raw):
-            self._fail(normalise.STOPPED, pieces)
-            return
         normalise.head(doc, self._rendering, _KIND)
         usage = usage_of_chat(doc.get("usage"))
         last = None
