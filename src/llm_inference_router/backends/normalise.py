@@ -76,8 +76,11 @@ def dump(doc: Any) -> str:
 
 def broken_off(choices: list[Any]) -> bool:
     """Whether one of the choices, as they came, says that it was not finished."""
-    reasons = [one.get("finish_reason") for one in choices if isinstance(one, dict)]
-    return any(isinstance(reason, str) and reason.lower() in _BROKEN_OFF for reason in reasons)
+    for one in choices:
+        reason = one.get("finish_reason") if isinstance(one, dict) else None
+        if isinstance(reason, str) and reason.lower() in _BROKEN_OFF:
+            return True
+    return False
 
 
 def finish_word(reason: Any) -> str | None:
