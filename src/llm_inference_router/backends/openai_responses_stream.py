@@ -27,7 +27,6 @@ from llm_inference_router.types import Piece
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 _HOLDERS: Final = _ENDS | {"response.created", "response.in_progress", "response.queued", "response.failed"}
 _SAID: Final = frozenset({"response.output_text.delta", "response.refusal.delta"})
-_THOUGHT: Final = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
 _LOGPROBS: Final = frozenset({"response.output_text.delta", "response.output_text.done"})
 # Items without which nothing has been said yet: what else begins is work that the client may see.
 _QUIET: Final = frozenset({"message", "reasoning"})

@@ -53,7 +53,7 @@ class _Block:
 
 
 class Blocks:
-    """`open` is the kind of the block in front, if any; every method gives the frames to send."""
+    """Every method but `resume` gives the frames to send."""
 
     __slots__ = ("_front", "_next", "_tools", "_waiting")
 
@@ -62,10 +62,6 @@ class Blocks:
         self._waiting: list[_Block] = []
         self._next = 0  # the index of the next block
         self._tools: set[int] = set()  # calls that have begun
-
-    @property
-    def open(self) -> str | None:
-        return self._front.kind if self._front is not None else None
 
     @property
     def called(self) -> bool:
