@@ -1,31 +1,15 @@
 import json
-from itertools import pairwise
 from typing import Any
 
 import orjson
 import pytest
-from anthropic.types import MessageParam, ToolChoiceParam, ToolUnionParam
-from anthropic.types.message_create_params import (
-    MessageCreateParamsNonStreaming,
-    MessageCreateParamsStreaming,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
-from llm_inference_router.backends.anthropic import Anthropic
 from llm_inference_router.backends.anthropic_request import DEFAULT_MAX_TOKENS
 from llm_inference_router.dialects.chat import parse
 from tests.backends import wire
-
-anthropic = Anthropic()
-_WHOLE_PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParamsNonStreaming)
-_STREAM_PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParamsStreaming)
-_PARTS: dict[str, TypeAdapter[Any]] = {
-    "messages": TypeAdapter(list[MessageParam]),
-    "tools": TypeAdapter(list[ToolUnionParam]),
-    "tool_choice": TypeAdapter(ToolChoiceParam),
-}
+from tests.backends.claude import anthropic, judge
 
 
 def encoded(messages: list[Any] | None = None, /, **fields: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -38,22 +22,6 @@ def encoded(messages: list[Any] | None = None, /, **fields: Any) -> tuple[dict[s
     body = orjson.loads(made.call.body)
     judge(body)
     return body, made.warnings
-
-
-def judge(body: dict[str, Any]) -> None:
-    adapter = _STREAM_PARAMS if body.get("stream") else _WHOLE_PARAMS
-    adapter.validate_python(body)
-    for name, part in _PARTS.items():
-        if name in body:
-            part.validate_python(body[name])
-    turns = body["messages"]
-    assert turns[0]["role"] == "user"
-    assert all(a["role"] != b["role"] for a, b in pairwise(turns))
-    for turn in turns:
-        blocks = turn["content"]
-        assert blocks
-        for block in blocks if isinstance(blocks, list) else [{"type": "text", "text": blocks}]:
-            assert block["type"] != "text" or block["text"].strip()
 
 
 def test_a_plain_request() -> None:

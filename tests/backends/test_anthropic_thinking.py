@@ -11,7 +11,7 @@ from llm_inference_router.backends.registry import backend, relay
 from llm_inference_router.config.claude import claude
 from llm_inference_router.dialects import chat, messages
 from tests.backends import wire
-from tests.backends.test_anthropic_request import judge
+from tests.backends.claude import judge
 
 OLD, EARLY, MIDDLE = "claude-3-5-sonnet-20241022", "claude-haiku-4-5-20251001", "claude-sonnet-4-6"
 LATER, LATE = "claude-opus-4-7", "claude-sonnet-5"

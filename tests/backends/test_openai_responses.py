@@ -11,6 +11,7 @@ from msgspec import structs
 
 from llm_inference_router.backends.base import Answer, Rendering
 from llm_inference_router.backends.openai_responses import OpenAIResponses
+from llm_inference_router.backends.quirks import TABLE
 from llm_inference_router.backends.registry import relay
 from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Head
@@ -21,7 +22,7 @@ from tests.backends.wire import model
 from tests.support.responses import body, sent
 from tests.traces.read import trace
 
-RELAY = OpenAIResponses()
+RELAY = OpenAIResponses(TABLE["openai"])
 HOST = "api.example.org"
 RENDERING = Rendering("known", "chatcmpl-ours", 1_700_000_000, False, provider=HOST)
 STREAMS = ["aimock/36-responses_stream", "vllm/36-responses_stream", "transformers-serve/36-responses_stream"]

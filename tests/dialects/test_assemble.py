@@ -6,8 +6,9 @@ from openai.types.chat import ChatCompletionChunk
 
 from llm_inference_router.dialects.assemble import Assembly, estimate
 from llm_inference_router.dialects.base import Head
-from llm_inference_router.dialects.chat_writer import ChatWriter, usage_object
+from llm_inference_router.dialects.chat_writer import ChatWriter
 from llm_inference_router.dialects.sse import DONE_FRAME
+from llm_inference_router.dialects.usage import usage_as_chat
 from llm_inference_router.types import Fault, Piece, Usage
 
 ROLE = Piece(chunk=b'{"role":1}')
@@ -177,4 +178,4 @@ def test_every_chunk_is_sent_once_in_order_or_the_answer_has_failed(found: list[
 
 def test_estimates_round_up() -> None:
     assert estimate(5, 9) == Usage(5, 3, source="estimated")
-    assert orjson.loads(orjson.dumps(usage_object(estimate(5, 9))))["total_tokens"] == 8
+    assert orjson.loads(orjson.dumps(usage_as_chat(estimate(5, 9))))["total_tokens"] == 8

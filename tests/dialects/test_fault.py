@@ -28,6 +28,10 @@ def test_the_shape_is_openai_s() -> None:
     }
 
 
+def test_a_request_that_never_had_an_id_gets_no_header_for_it() -> None:
+    assert dict(render(InvalidRequest("No."), "")[1]) == {"content-type": "application/json"}
+
+
 def test_waiting_is_advised_in_whole_seconds() -> None:
     _, headers, _ = render(Busy("Full.", retry_after_s=0.2, should_retry=True), "r")
     assert dict(headers)["retry-after"] == "1"

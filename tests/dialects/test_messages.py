@@ -6,37 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_inference_router.dialects import chat
-from llm_inference_router.dialects.messages import LOW_BUDGET, MEDIUM_BUDGET, effort_of, parse, parse_count
-from llm_inference_router.dialects.spoken import spoken_at, spoken_in
-from llm_inference_router.errors import InvalidRequest
-from llm_inference_router.signals.base import extract, view
-from llm_inference_router.types import ChatRequest
-
-HI = {"role": "user", "content": "hi"}
-CACHED = {"cache_control": {"type": "ephemeral"}}
-TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
-
-
-def parsed(*messages: Any, **fields: Any) -> ChatRequest:
-    doc = {"model": "auto", "max_tokens": 100, "messages": list(messages) or [HI], **fields}
-    request = parse(orjson.dumps(doc))
-    assert request.source == doc
-    assert request.dialect == "messages"
-    chat.parse(orjson.dumps(request.body))  # what backends encode from is chat
-    return request
-
-
-def user(*blocks: Any) -> dict[str, Any]:
-    return {"role": "user", "content": list(blocks)}
-
-
-def assistant(*blocks: Any) -> dict[str, Any]:
-    return {"role": "assistant", "content": list(blocks)}
-
-
-def text(said: str, **more: Any) -> dict[str, Any]:
-    return {"type": "text", "text": said, **more}
+from llm_inference_router.dialects.messages import LOW_BUDGET, MEDIUM_BUDGET, effort_of, parse_count
+from llm_inference_router.signals.base import view
+from tests.support.messages import CACHED, HI, TOOL, assistant, parsed, text, user
 
 
 def test_a_plain_request() -> None:
@@ -271,114 +243,6 @@ def test_counting_needs_no_limit_of_tokens() -> None:
     assert parse_count(orjson.dumps({"model": "auto", "messages": [HI]})).max_tokens is None
 
 
-# --- refused ----------------------------------------------------------------------------------------------------------
-
-WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"model": None}, "model"),
-    ({"model": 1}, "model"),
-    ({"model": ""}, "model"),
-    ({"model": "a\r\nb"}, "model"),
-    ({"model": "x" * 300}, "model"),
-    ({"max_tokens": None}, "max_tokens"),
-    ({"max_tokens": 0}, "max_tokens"),
-    ({"max_tokens": 1.5}, "max_tokens"),
-    ({"max_tokens": True}, "max_tokens"),
-    ({"messages": None}, "messages"),
-    ({"messages": []}, "messages"),
-    ({"messages": "hi"}, "messages"),
-    ({"messages": ["hi"]}, "messages.0"),
-    ({"messages": [{"content": "hi"}]}, "messages.0.role"),
-    ({"messages": [{"role": "system", "content": "hi"}]}, "messages.0.role"),
-    ({"messages": [{"role": "tool", "content": "hi"}]}, "messages.0.role"),
-    ({"messages": [{"role": "user"}]}, "messages.0.content"),
-    ({"messages": [{"role": "user", "content": 1}]}, "messages.0.content"),
-    ({"messages": [HI, user("hi")]}, "messages.1.content.0"),
-    ({"messages": [user({"text": "hi"})]}, "messages.0.content.0.type"),
-    ({"messages": [user({"type": "text"})]}, "messages.0.content.0.text"),
-    ({"messages": [user(text("a"), {"type": "text", "text": 1})]}, "messages.0.content.1.text"),
-    ({"messages": [user({"type": "image"})]}, "messages.0.content.0.source"),
-    ({"messages": [user({"type": "image", "source": {"type": "hex"}})]}, "messages.0.content.0.source.type"),
-    ({"messages": [user({"type": "image", "source": {"type": "base64"}})]}, "messages.0.content.0.source.media_type"),
-    ({"messages": [user({"type": "document", "source": {"type": "text"}})]}, "messages.0.content.0.source.data"),
-    ({"messages": [user({"type": "tool_use", "id": "t", "name": "f", "input": {}})]}, "messages.0.content.0"),
-    ({"messages": [HI, assistant({"type": "tool_result", "tool_use_id": "t"})]}, "messages.1.content.0"),
-    ({"messages": [HI, assistant({"type": "tool_use", "id": "t", "name": "f"})]}, "messages.1.content.0.input"),
-    ({"messages": [HI, assistant({"type": "tool_use", "name": "f", "input": {}})]}, "messages.1.content.0.id"),
-    ({"messages": [HI, assistant({"type": "thinking", "signature": "s"})]}, "messages.1.content.0.thinking"),
-    ({"messages": [user({"type": "tool_result"})]}, "messages.0.content.0.tool_use_id"),
-    (
-        {"messages": [user({"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text"}]})]},
-        "messages.0.content.0.content.0.text",
-    ),
-    ({"messages": [user({"type": "tool_result", "tool_use_id": "t", "is_error": 1})]}, "messages.0.content.0.is_error"),
-    ({"system": 1}, "system"),
-    ({"system": [{"type": "image", "source": {"type": "url", "url": "x"}}]}, "system.0.type"),
-    ({"tools": {}}, "tools"),
-    ({"tools": [1]}, "tools.0"),
-    ({"tools": [{"input_schema": {}}]}, "tools.0.name"),
-    ({"tools": [{"name": "f"}]}, "tools.0.input_schema"),
-    ({"tools": [TOOL], "tool_choice": "auto"}, "tool_choice"),
-    ({"tools": [TOOL], "tool_choice": {"type": "some"}}, "tool_choice.type"),
-    ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice.name"),
-    ({"stream": "yes"}, "stream"),
-    ({"stop_sequences": "a"}, "stop_sequences"),
-    ({"stop_sequences": [1]}, "stop_sequences.0"),
-    ({"temperature": "hot"}, "temperature"),
-    ({"top_k": 1.5}, "top_k"),
-    ({"thinking": "yes"}, "thinking"),
-    ({"thinking": {"type": "much"}}, "thinking.type"),
-    ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
-    ({"output_config": 1}, "output_config"),
-    ({"output_config": {"format": {"type": "xml"}}}, "output_config.format.type"),
-    ({"output_format": {"type": "json_schema"}}, "output_format.schema"),
-    ({"metadata": 1}, "metadata"),
-    ({"metadata": {"user_id": 1}}, "metadata.user_id"),
-    ({"metadata": {"user_id": "a\r\nb"}}, "metadata"),
-    ({"base_url": "http://x"}, "base_url"),
-    ({"api_key": "k"}, "api_key"),
-]
-
-
-@pytest.mark.parametrize(
-    ("fields", "place"), WRONG, ids=[f"{number}-{place}" for number, (_, place) in enumerate(WRONG)]
-)
-def test_a_wrong_place_is_named(fields: dict[str, Any], place: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        parse(orjson.dumps({"model": "auto", "max_tokens": 5, "messages": [HI], **fields}))
-    assert caught.value.param == place
-    assert caught.value.message.startswith(f"{place}: ")
-
-
-def test_more_than_can_be_held_is_refused() -> None:
-    for doc in (b'{"a":' * 300 + b"1" + b"}" * 300, b"[1]", b"", b"nothing"):
-        with pytest.raises(InvalidRequest):
-            parse(doc)
-
-
-_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.sampled_from(["user", "text", "tool_result"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["type", "role", "content", "text", "source", "name", "input"]), inner, max_size=4
-        )
-    ),
-    max_leaves=12,
-)
-_names = ["messages", "system", "tools", "tool_choice", "thinking", "metadata", "output_config", "max_tokens", "x"]
-
-
-@given(st.dictionaries(st.sampled_from(_names), _values))
-def test_no_json_raises_anything_else(fields: dict[str, Any]) -> None:
-    doc = {"model": "auto", "max_tokens": 5, "messages": [HI], **fields}
-    try:
-        request = parse(json.dumps(doc).encode())
-    except InvalidRequest:
-        return
-    chat.parse(orjson.dumps(request.body))
-    extract(request, view(request))
-
-
 # --- what signals see -------------------------------------------------------------------------------------------------
 
 
@@ -401,34 +265,3 @@ def test_a_document_is_context_and_not_the_question() -> None:
     source = {"type": "text", "media_type": "text/plain", "data": "Prove that every group is a monoid. " * 20}
     seen = view(parsed(user({"type": "document", "source": source}, text("How many sentences are in it?"))))
     assert seen.window == "How many sentences are in it?"
-
-
-# --- which dialect ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("fields", "name"),
-    [
-        ({}, "chat"),
-        ({"max_tokens": 5}, "chat"),
-        ({"system": "s"}, "messages"),
-        ({"tools": [TOOL]}, "messages"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "chat"),
-        ({"thinking": {"type": "adaptive"}}, "messages"),
-        ({"messages": [user({"type": "tool_result", "tool_use_id": "t"})]}, "messages"),
-        ({"messages": [user({"type": "image_url", "image_url": {"url": "x"}})]}, "chat"),
-        ({"messages": 1}, "chat"),
-        ({"messages": [1, {"content": [1, {"type": 1}]}], "tools": [1]}, "chat"),
-    ],
-)
-def test_a_body_tells_its_dialect(fields: dict[str, Any], name: str) -> None:
-    assert spoken_in(orjson.dumps({"model": "auto", "messages": [HI], **fields})).name == name
-
-
-def test_what_cannot_be_read_is_told_as_chat() -> None:
-    assert {spoken_in(body).name for body in (b"", b"[]", b"{", b"1")} == {"chat"}
-
-
-def test_a_path_tells_its_dialect() -> None:
-    paths = ["/v1/messages", "/v1/messages/count_tokens", "/v1/messages/x", "/v1/messagesx", "/v1/chat/completions", ""]
-    assert [spoken_at(path).name for path in paths] == ["messages", "messages", "messages", "chat", "chat", "chat"]

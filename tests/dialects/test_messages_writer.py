@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Head
-from llm_inference_router.dialects.messages_answer import UNSIGNED, message, usage_object
+from llm_inference_router.dialects.messages_answer import UNSIGNED, message
 from llm_inference_router.dialects.messages_writer import MessagesWriter
+from llm_inference_router.dialects.usage import usage_as_messages
 from llm_inference_router.errors import UpstreamBroken
 from llm_inference_router.types import Piece, Usage
 from tests.serving.messages import built, judge, named_events
@@ -348,7 +349,7 @@ def test_a_whole_answers_signed_reasoning_is_passed_on() -> None:
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
 def test_the_parts_of_the_input_add_up(fresh: int, cached: int, written: int, output: int) -> None:
-    got = usage_object(Usage(fresh + cached + written, output, cached, written))
+    got = usage_as_messages(Usage(fresh + cached + written, output, cached, written))
     counted = [got[name] for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")]
     assert counted == [fresh, cached, written]
     assert got["output_tokens"] == output

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.responses import Responses
 from llm_inference_router.dialects.responses_request import resumed
-from llm_inference_router.dialects.spoken import spoken_in
 from llm_inference_router.errors import InvalidRequest
 from llm_inference_router.types import ChatRequest
 
@@ -393,10 +392,3 @@ def test_an_item_that_nobody_here_knows_stays_for_its_provider_and_is_named() ->
     found = resumed(read(input=[{"type": "item_reference", "id": "msg_x"}, user("q")]), [], {})
     assert found.warnings == ("warning;dropped;item_reference",)
     assert found.source["input"][0] == {"type": "item_reference", "id": "msg_x"}
-
-
-def test_a_body_is_known_by_its_fields() -> None:
-    assert spoken_in(b'{"model":"auto","input":"x"}').name == "responses"
-    assert spoken_in(b'{"model":"auto","messages":[{"role":"user","content":"x"}],"input":"y"}').name == "chat"
-    with pytest.raises(InvalidRequest, match="JSON"):
-        spoken_in(b"{").parse(b"{")

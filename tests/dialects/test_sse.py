@@ -8,7 +8,7 @@ from llm_inference_router.dialects.sse import BROKEN, MALFORMED, Parser
 
 def events(*parts: bytes, limit: int = sse.LINE_LIMIT) -> list[sse.Event]:
     parser = Parser(limit)
-    return [event for part in parts for event in parser.feed(part)] + parser.close()
+    return [event for part in (*parts, sse.END) for event in parser.feed(part)]
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,4 @@ def test_after_a_break_nothing_is_kept() -> None:
     parser = Parser(limit=10)
     parser.feed(b"x" * 11)
     assert parser.feed(b"data: a\n\n") == []
-    assert parser.close() == []
+    assert parser.feed(sse.END) == []

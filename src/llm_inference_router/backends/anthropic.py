@@ -7,15 +7,15 @@ import msgspec
 import orjson
 
 from llm_inference_router.backends import anthropic_extras, anthropic_request, faults, normalise
-from llm_inference_router.backends.anthropic_stream import AnthropicDecoder, finish_reason, usage_of
-from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
-from llm_inference_router.dialects.chat_writer import usage_object
+from llm_inference_router.backends.anthropic_stream import AnthropicDecoder, finish_reason
+from llm_inference_router.backends.base import JSON_HEADERS, Answer, Call, Decoder, Encoded, Rendering
 from llm_inference_router.dialects.signature import tag
+from llm_inference_router.dialects.usage import usage_as_chat, usage_of_messages
 from llm_inference_router.types import ChatRequest, Fault, Model
 
 VERSION: Final = "2023-06-01"
 _SPELT: Final = " input"  # no name that the API could use
-HEADERS: Final = (("content-type", "application/json"), ("anthropic-version", VERSION))
+HEADERS: Final = (*JSON_HEADERS, ("anthropic-version", VERSION))
 
 
 class _Spelling(msgspec.Struct):
@@ -36,14 +36,9 @@ class Anthropic:
         return Encoded(Call("/messages", orjson.dumps(body), HEADERS, stream=request.stream), warnings)
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
-        try:
-            doc = normalise.load(body)
-        except ValueError as error:
-            return Fault("malformed", str(error))
-        if not isinstance(doc, dict):
-            return Fault("malformed", "not a JSON object")
-        if doc.get("type") == "error" or doc.get("error") is not None:
-            return faults.in_stream(body)
+        doc = normalise.answered(body)
+        if isinstance(doc, Fault):
+            return doc
         blocks = doc.get("content")
         if not isinstance(blocks, list):
             return Fault("malformed", "it has no content")
@@ -51,7 +46,7 @@ class Anthropic:
         message = _message([block for block in blocks if isinstance(block, dict)], rendering)
         message["refusal"] = anthropic_extras.refusal(doc.get("stop_reason"), doc.get("stop_details"))
         reason = finish_reason(doc.get("stop_reason")) or ("tool_calls" if message.get("tool_calls") else "stop")
-        usage = usage_of(doc.get("usage"))
+        usage = usage_of_messages(doc.get("usage"))
         result: dict[str, Any] = {
             "id": doc["id"] if isinstance(doc.get("id"), str) and doc["id"] else rendering.id,
             "object": "chat.completion",
@@ -64,14 +59,14 @@ class Anthropic:
         if (tier := anthropic_extras.tier(doc.get("usage"))) is not None:
             result["service_tier"] = tier
         if usage is not None:
-            result["usage"] = usage_object(usage)
+            result["usage"] = usage_as_chat(usage)
         return Answer(result, reason, usage, normalise.generated(message)[0], message["content"] or "")
 
-    def decoder(self, rendering: Rendering) -> AnthropicDecoder:
+    def decoder(self, rendering: Rendering) -> Decoder:
         return AnthropicDecoder(rendering)
 
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-        return faults.fault_of(status, faults.words(body), faults.retry_after(headers))
+        return faults.of_answer(status, headers, body)
 
     def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
         return (("x-api-key", api_key),)

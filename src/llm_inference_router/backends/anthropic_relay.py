@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import orjson
 
-from llm_inference_router.backends import anthropic_thinking, faults, normalise
+from llm_inference_router.backends import anthropic_thinking, normalise
 from llm_inference_router.backends.anthropic import HEADERS, Anthropic
 from llm_inference_router.backends.anthropic_relay_message import message
 from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
 from llm_inference_router.backends.anthropic_turns import call_id
-from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering, provider_of
+from llm_inference_router.backends.base import Answer, Call, Decoder, Encoded, Rendering, provider_of
 from llm_inference_router.config.claude import claude
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Fault, Model
@@ -24,13 +24,10 @@ from llm_inference_router.types import ChatRequest, Fault, Model
 _CALL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 
 
-class AnthropicRelay:
-    takes: frozenset[str] = frozenset()
-
+class AnthropicRelay(Anthropic):
     """Errors and credentials are those of the backend that translates."""
 
-    def __init__(self, backend: Anthropic) -> None:
-        self._backend = backend
+    takes: frozenset[str] = frozenset()
 
     def encode(self, request: ChatRequest, model: Model) -> Encoded:
         body, warnings = dict(request.source), list[str]()
@@ -46,26 +43,15 @@ class AnthropicRelay:
         return Encoded(call, tuple(dict.fromkeys(warnings)))
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
-        try:
-            doc = normalise.load(body)
-        except ValueError as error:
-            return Fault("malformed", str(error))
-        if not isinstance(doc, dict):
-            return Fault("malformed", "not a JSON object")
-        if doc.get("type") == "error" or doc.get("error") is not None:
-            return faults.in_stream(body)
+        doc = normalise.answered(body)
+        if isinstance(doc, Fault):
+            return doc
         if not isinstance(doc.get("content"), list):
             return Fault("malformed", "it has no content")
         return message(doc, rendering)
 
-    def decoder(self, rendering: Rendering) -> RelayDecoder:
+    def decoder(self, rendering: Rendering) -> Decoder:
         return RelayDecoder(rendering)
-
-    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-        return self._backend.fault(status, headers, body)
-
-    def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
-        return self._backend.auth(api_key)
 
 
 def _turns(messages: list[dict[str, Any]], provider: str, warnings: list[str]) -> list[dict[str, Any]]:

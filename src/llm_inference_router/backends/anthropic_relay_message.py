@@ -3,20 +3,13 @@
 Its model becomes ours, and what is signed is tagged. Everything else of a valid message stays as it came.
 """
 
-from typing import Any, Final
+from typing import Any
 
-from llm_inference_router.backends.anthropic_stream import finish_reason, usage_of
+from llm_inference_router.backends.anthropic_stream import STOPS, finish_reason
 from llm_inference_router.backends.base import Answer, Rendering
 from llm_inference_router.dialects.assemble import estimate
-from llm_inference_router.dialects.messages_answer import usage_object
 from llm_inference_router.dialects.signature import tag
-
-STOPS: Final = frozenset(
-    {
-        "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded",
-    }
-)  # fmt: skip
-_COUNTS: Final = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+from llm_inference_router.dialects.usage import COUNTS, usage_as_messages, usage_of_messages
 
 
 def message(doc: dict[str, Any], rendering: Rendering) -> Answer:
@@ -27,11 +20,11 @@ def message(doc: dict[str, Any], rendering: Rendering) -> Answer:
     called = any(one["type"] == "tool_use" for one in blocks)
     stop = stop_reason(doc.get("stop_reason"), called) or ("tool_use" if called else "end_turn")
     doc["stop_reason"] = stop
-    usage = usage_of(doc.get("usage"))
+    usage = usage_of_messages(doc.get("usage"))
     texts = [one["text"] for one in blocks if one["type"] == "text"]
     chars = sum(map(_size, blocks))
     if usage is None:
-        doc["usage"] = usage_object(estimate(rendering.prompt_tokens, chars))
+        doc["usage"] = usage_as_messages(estimate(rendering.prompt_tokens, chars))
     else:
         doc["usage"] = counted(doc["usage"])
     return Answer(doc, finish_reason(stop), usage, chars, "".join(texts), "messages")
@@ -49,7 +42,7 @@ def head(doc: dict[str, Any], rendering: Rendering) -> None:
 
 def counted(usage: dict[str, Any]) -> dict[str, Any]:
     """Usage with the two sums that it cannot be without."""
-    for name in _COUNTS:
+    for name in COUNTS:
         if name in usage and usage[name] is not None and type(usage[name]) is not int:
             del usage[name]
     usage["input_tokens"] = usage.get("input_tokens") or 0

@@ -12,11 +12,11 @@ import orjson
 
 from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.anthropic_relay_message import block, counted, head, stop_reason
-from llm_inference_router.backends.anthropic_stream import finish_reason, usage_of
+from llm_inference_router.backends.anthropic_stream import finish_reason
 from llm_inference_router.backends.base import Rendering
-from llm_inference_router.dialects import sse
-from llm_inference_router.dialects.messages_answer import usage_object
+from llm_inference_router.backends.decoder import EventDecoder
 from llm_inference_router.dialects.signature import tag
+from llm_inference_router.dialects.usage import usage_as_messages, usage_of_messages
 from llm_inference_router.types import Fault, Piece, Usage
 
 _CALLS: Final = frozenset({"tool_use", "server_tool_use"})
@@ -40,16 +40,11 @@ _read = msgspec.json.Decoder(_Event).decode
 _read_delta = msgspec.json.Decoder(_Delta).decode
 
 
-class RelayDecoder:
-    __slots__ = (
-        "_begun", "_called", "_done", "_index", "_open", "_parser", "_rendering", "_stopped", "_usage", "_written",
-    )  # fmt: skip
+class RelayDecoder(EventDecoder):
+    __slots__ = ("_called", "_index", "_open", "_stopped", "_usage", "_written")
 
     def __init__(self, rendering: Rendering) -> None:
-        self._rendering = rendering
-        self._parser = sse.Parser()
-        self._begun = False
-        self._done = False
+        super().__init__(rendering)
         self._stopped = False
         self._called = False
         self._open = ""  # the type of the block that is open
@@ -57,28 +52,7 @@ class RelayDecoder:
         self._written = 0  # blocks that are closed
         self._usage: dict[str, Any] = {}  # cumulative: what a later event names replaces what an earlier one said
 
-    def feed(self, data: bytes) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.feed(data):
-            self._event(name, event, pieces)
-        return pieces
-
-    def close(self) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.close():
-            self._event(name, event, pieces)
-        if not self._done and not self._begun and not pieces:
-            fault = Fault("malformed", "the upstream's answer holds no event")
-            pieces.append(Piece(fault=fault, done=True))
-        return pieces
-
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
-        if self._done or not data.strip():
-            return
-        if name is sse.MALFORMED or name is sse.BROKEN:
-            self._done = name is sse.BROKEN
-            pieces.append(Piece(fault=Fault("malformed", data.decode()), done=self._done))
-            return
         try:
             event = _read(data)
             if event.type == "content_block_delta":
@@ -86,12 +60,12 @@ class RelayDecoder:
             else:
                 self._rare(event, data, pieces)
         except (msgspec.DecodeError, ValueError, RecursionError):
-            pieces.append(_malformed("an event that is no message event"))
+            self._skip("an event that is no message event", pieces)
 
     def _delta(self, event: _Event, data: bytes, pieces: list[Piece]) -> None:
         delta = _read_delta(event.delta)
         if not self._open or event.index != self._index:
-            pieces.append(_malformed("a part of a content block that is not open"))
+            self._skip("a part of a content block that is not open", pieces)
             return
         kind = delta.type
         if kind == "signature_delta" or self._index != self._written:
@@ -120,14 +94,13 @@ class RelayDecoder:
         elif kind == "message_stop":
             self._end(pieces)
         elif kind == "error":
-            self._done = True
-            pieces.append(Piece(fault=faults.in_stream(data), done=True))
+            self._fail(faults.inside(data), pieces)
         else:
             pieces.append(Piece(_line(data), event=kind.encode()))  # ping, and what later versions bring
 
     def _start(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
         if self._begun:
-            pieces.append(_malformed("a second beginning"))
+            self._skip("a second beginning", pieces)
             return
         self._begun = True
         message = doc.get("message")
@@ -139,15 +112,15 @@ class RelayDecoder:
             self._count(usage)
             message["usage"] = counted(usage)
         else:
-            message["usage"] = usage_object(Usage(self._rendering.prompt_tokens, 0))
-        pieces.append(Piece(orjson.dumps(doc), event=b"message_start", prompt=usage_of(self._usage)))
+            message["usage"] = usage_as_messages(Usage(self._rendering.prompt_tokens, 0))
+        pieces.append(Piece(orjson.dumps(doc), event=b"message_start", prompt=usage_of_messages(self._usage)))
 
     def _block(self, doc: dict[str, Any], index: int, pieces: list[Piece]) -> None:
         if not self._begun:
             self._start({"type": "message_start"}, pieces)
         made = block(doc.get("content_block"), self._written, self._rendering)
         if made is None or index < 0:
-            pieces.append(_malformed("a content block that is none"))
+            self._skip("a content block that is none", pieces)
             return
         self._close_block(pieces)
         self._open, self._index = made["type"], index
@@ -187,7 +160,7 @@ class RelayDecoder:
     def _finish(self, doc: dict[str, Any], stop: str, pieces: list[Piece]) -> None:
         self._close_block(pieces)
         self._stopped = True
-        used = usage_of(self._usage)
+        used = usage_of_messages(self._usage)
         counts = doc["usage"]
         if used is not None:
             counts["output_tokens"] = self._usage.get("output_tokens", 0)
@@ -197,8 +170,7 @@ class RelayDecoder:
     def _end(self, pieces: list[Piece]) -> None:
         self._done = True
         if not self._begun:
-            fault = Fault("malformed", "the upstream's answer holds no message")
-            pieces.append(Piece(fault=fault, done=True))
+            self._fail(Fault("malformed", "the upstream's answer holds no message"), pieces)
             return
         if not self._stopped:
             stop = "tool_use" if self._called else "end_turn"
@@ -210,10 +182,6 @@ class RelayDecoder:
         for name, value in usage.items():
             if type(value) is int:
                 self._usage[name] = value
-
-
-def _malformed(reason: str) -> Piece:
-    return Piece(fault=Fault("malformed", reason))
 
 
 def _line(data: bytes) -> bytes:

@@ -138,7 +138,7 @@ def _account(body: Mapping[str, Any], result: dict[str, Any], warnings: list[str
     if metadata.keys() - {"user_id"}:
         warnings.append(warning("dropped", "metadata"))
     tier = body.get("service_tier")
-    if tier in _TIERS:
+    if isinstance(tier, str) and tier in _TIERS:
         result["service_tier"] = _TIERS[tier]
     elif tier is not None and tier != "auto":
         warnings.append(warning("dropped", "service_tier"))

@@ -18,10 +18,10 @@ import orjson
 
 from llm_inference_router.backends import anthropic_extras, faults
 from llm_inference_router.backends.base import Rendering
-from llm_inference_router.dialects import sse
-from llm_inference_router.dialects.chat_writer import usage_object
+from llm_inference_router.backends.decoder import EventDecoder
 from llm_inference_router.dialects.signature import tag
-from llm_inference_router.types import Fault, Piece, Usage
+from llm_inference_router.dialects.usage import COUNTS, DETAILS, usage_as_chat, usage_of_messages
+from llm_inference_router.types import Fault, Piece
 
 _FINISH: Final = {
     "end_turn": "stop",
@@ -32,13 +32,8 @@ _FINISH: Final = {
     "pause_turn": "stop",
     "refusal": "content_filter",
 }
-_COUNTS: Final = (
-    "input_tokens",
-    "output_tokens",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
-)
-_DETAILS: Final = "output_tokens_details"
+STOPS: Final = frozenset(_FINISH)
+"""All stop reasons that Anthropic's official client knows."""
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -86,36 +81,13 @@ def finish_reason(stop_reason: Any) -> str | None:
     return _FINISH.get(stop_reason, "stop") if isinstance(stop_reason, str) and stop_reason else None
 
 
-def usage_of(raw: Any) -> Usage | None:
-    """Anthropic counts what came from or went to the cache beside the input; OpenAI counts it in."""
-    if not isinstance(raw, dict):
-        return None
-    values = [value if type(value := raw.get(name)) is int and value > 0 else 0 for name in _COUNTS]
-    if not any(values):
-        return None
-    fresh, output, written, cached = values
-    details = raw.get(_DETAILS)
-    thought = details.get("thinking_tokens") if isinstance(details, dict) else None
-    return Usage(
-        fresh + written + cached,
-        output,
-        cached_tokens=cached,
-        cache_write_tokens=written,
-        reasoning_tokens=thought if type(thought) is int and thought > 0 else 0,
-    )
-
-
-class AnthropicDecoder:
+class AnthropicDecoder(EventDecoder):
     __slots__ = (
-        "_begun",
         "_blocks",
         "_calls",
         "_cited",
         "_custom",
-        "_done",
         "_head",
-        "_parser",
-        "_rendering",
         "_signature",
         "_stopped",
         "_texted",
@@ -124,11 +96,8 @@ class AnthropicDecoder:
     )
 
     def __init__(self, rendering: Rendering) -> None:
-        self._rendering = rendering
-        self._parser = sse.Parser()
+        super().__init__(rendering)
         self._head = self._make_head(rendering.id)
-        self._begun = False
-        self._done = False
         self._stopped = False
         self._calls = 0
         self._thoughts: list[str] = []  # of the block of reasoning that is open
@@ -138,21 +107,6 @@ class AnthropicDecoder:
         self._usage: dict[str, Any] = {}
         self._texted = 0  # characters of text so far
         self._cited: dict[int, tuple[int, list[Any]]] = {}  # text block -> where it began, its citations
-
-    def feed(self, data: bytes) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.feed(data):
-            self._event(name, event, pieces)
-        return pieces
-
-    def close(self) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.close():
-            self._event(name, event, pieces)
-        if not self._done and not self._begun and not pieces:
-            fault = Fault("malformed", "the upstream's answer holds no event")
-            pieces.append(Piece(fault=fault, done=True))
-        return pieces
 
     def _make_head(self, id: str) -> bytes:  # noqa: A002 - the wire's name
         """A chunk up to its choices."""
@@ -173,16 +127,10 @@ class AnthropicDecoder:
         )
 
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
-        if self._done or not data:
-            return
-        if name is sse.MALFORMED or name is sse.BROKEN:
-            self._done = name is sse.BROKEN
-            pieces.append(Piece(fault=Fault("malformed", data.decode()), done=self._done))
-            return
         try:
             event = _read(data)
         except (msgspec.DecodeError, RecursionError):
-            pieces.append(Piece(fault=Fault("malformed", "an event that is no message event")))
+            self._skip("an event that is no message event", pieces)
             return
         kind = event.type
         if kind == "content_block_delta":
@@ -200,8 +148,7 @@ class AnthropicDecoder:
         elif kind == "ping":
             pieces.append(Piece())  # a sign of life, from the model's own server
         elif kind == "error":
-            self._done = True
-            pieces.append(Piece(fault=faults.in_stream(data), done=True))
+            self._fail(faults.inside(data), pieces)
 
     def _start(self, event: _Event, pieces: list[Piece]) -> None:
         self._begun = True
@@ -210,7 +157,7 @@ class AnthropicDecoder:
                 self._head = self._make_head(event.message.id)
             self._count(event.message.usage)
         role = self._chunk(b'{"role":"assistant","content":""}')
-        pieces.append(Piece(role, prompt=usage_of(self._usage)))
+        pieces.append(Piece(role, prompt=usage_of_messages(self._usage)))
 
     def _block(self, event: _Event, pieces: list[Piece]) -> None:
         block = event.content_block
@@ -326,8 +273,7 @@ class AnthropicDecoder:
     def _end(self, pieces: list[Piece]) -> None:
         self._done = True
         if not self._begun:
-            fault = Fault("malformed", "the upstream's answer holds no message")
-            pieces.append(Piece(fault=fault, done=True))
+            self._fail(Fault("malformed", "the upstream's answer holds no message"), pieces)
             return
         if not self._stopped:
             self._finish("tool_calls" if self._calls else "stop", pieces)
@@ -339,17 +285,17 @@ class AnthropicDecoder:
         if isinstance(sequence, str):
             reason += b',"stop_reason":' + orjson.dumps(sequence)
         pieces.append(Piece(self._chunk(b"{}", reason), finish_reason=finish))
-        usage = usage_of(self._usage)
+        usage = usage_of_messages(self._usage)
         if usage is not None:
             chunk = None
             if self._rendering.include_usage:
-                chunk = b'%b,"choices":[],"usage":%b}' % (self._head, orjson.dumps(usage_object(usage)))
+                chunk = b'%b,"choices":[],"usage":%b}' % (self._head, orjson.dumps(usage_as_chat(usage)))
             pieces.append(Piece(chunk, usage=usage))
 
     def _count(self, raw: dict[str, Any] | None) -> None:
         """Counts are cumulative: what a later event names replaces what an earlier one said."""
-        for name in _COUNTS:
+        for name in COUNTS:
             if raw is not None and type(raw.get(name)) is int:
                 self._usage[name] = raw[name]
-        if raw is not None and isinstance(raw.get(_DETAILS), dict):
-            self._usage[_DETAILS] = raw[_DETAILS]
+        if raw is not None and isinstance(raw.get(DETAILS), dict):
+            self._usage[DETAILS] = raw[DETAILS]

@@ -8,7 +8,7 @@ that passes both ways what it need not change.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -16,6 +16,8 @@ from msgspec import Struct
 from llm_inference_router.types import ChatRequest, Fault, Message, Model, Usage
 from llm_inference_router.types import Piece as Piece  # part of this interface; dialects read it too
 from llm_inference_router.vocabulary import DialectName
+
+JSON_HEADERS: Final = (("content-type", "application/json"),)
 
 
 class Call(Struct, frozen=True):

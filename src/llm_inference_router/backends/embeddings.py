@@ -14,13 +14,11 @@ from typing import Any
 import msgspec
 import orjson
 
-from llm_inference_router.backends import faults, normalise
-from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
+from llm_inference_router.backends import normalise
+from llm_inference_router.backends.base import JSON_HEADERS, Answer, Call, Encoded, Rendering
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.dialects.embeddings import EMBED
 from llm_inference_router.types import ChatRequest, Fault, Model, Usage
-
-_HEADERS = (("content-type", "application/json"),)
 
 
 class Embeddings(OpenAI):
@@ -28,15 +26,13 @@ class Embeddings(OpenAI):
 
     def encode(self, request: ChatRequest, model: Model) -> Encoded:
         body = {**request.source, "model": model.upstream_model}
-        return Encoded(Call("/embeddings", orjson.dumps(body), _HEADERS))
+        return Encoded(Call("/embeddings", orjson.dumps(body), JSON_HEADERS))
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
+        doc = normalise.answered(body)
+        if isinstance(doc, Fault):
+            return doc
         try:
-            doc = normalise.load(body)
-            if not isinstance(doc, dict):
-                return Fault("malformed", "not a JSON object")
-            if doc.get("error") is not None:
-                return faults.in_stream(body)
             doc["data"] = _data(doc.get("data"), rendering)
         except ValueError as error:
             return Fault("malformed", str(error))

@@ -137,7 +137,12 @@ def from_object(doc: Any) -> Words:
     )
 
 
-def in_stream(data: bytes) -> Fault:
+def is_error(doc: dict[str, Any]) -> bool:
+    """Whether an answer, or an event of it, tells of an error and nothing else."""
+    return doc.get("error") is not None or doc.get("type") == "error" or doc.get("object") == "error"
+
+
+def inside(data: bytes) -> Fault:
     """The error inside an answer whose status said that all was well."""
     try:
         doc = orjson.loads(data)
@@ -156,6 +161,11 @@ def _status_inside(doc: Any, said: Words) -> int:
                 if type(value) is int and 400 <= value < 600:
                     return value
     return _TYPES.get(said.type) or _TYPES.get(said.code or "") or 500
+
+
+def of_answer(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    """An error answer."""
+    return fault_of(status, words(body), retry_after(headers))
 
 
 def fault_of(status: int, said: Words, retry_after_s: float | None = None) -> Fault:

@@ -4,17 +4,20 @@ A valid answer keeps all its fields; only what is missing or of a wrong type is 
 objects are changed in place: they were parsed for this purpose.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import orjson
 
+from llm_inference_router.backends import faults
 from llm_inference_router.backends.base import Rendering
-from llm_inference_router.types import ARGUMENTS_CODE, Fault, Usage
+from llm_inference_router.types import ARGUMENTS_CODE, Fault
 
 WHOLE: Final = "chat.completion"
-FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+Tier: TypeAlias = Literal["auto", "default", "flex", "scale", "priority", "fast"]
+STOPPED: Final = Fault("truncated", "the upstream stopped the answer before its end")
 # Finish reasons that say the answer was not finished at all.
-BROKEN_OFF: Final = frozenset({"abort", "error", "cancelled"})
+_BROKEN_OFF: Final = frozenset({"abort", "error", "cancelled"})
 _FINISH_WORDS: Final = {
     "stop_sequence": "stop",
     "eos_token": "stop",
@@ -27,7 +30,8 @@ _FINISH_WORDS: Final = {
     "safety": "content_filter",
     "recitation": "content_filter",
 }
-_TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+_FINISH_REASONS: Final = frozenset(get_args(FinishReason))
+_TIERS: Final = frozenset(get_args(Tier))
 _MAX_DEPTH: Final = 250
 # The model's mistake, and not its endpoint's: another try may do better.
 BROKEN_CALL: Final = Fault("malformed", "the arguments of a tool call are no JSON object", code=ARGUMENTS_CODE)
@@ -48,16 +52,42 @@ def load(data: bytes) -> Any:
     return doc
 
 
+def object_of(body: bytes) -> dict[str, Any] | Fault:
+    """The JSON object of a whole answer."""
+    try:
+        doc = load(body)
+    except ValueError as error:
+        return Fault("malformed", str(error))
+    return doc if isinstance(doc, dict) else Fault("malformed", "not a JSON object")
+
+
+def answered(body: bytes) -> dict[str, Any] | Fault:
+    """The JSON object of a whole answer; the fault where it tells of an error."""
+    doc = object_of(body)
+    if isinstance(doc, dict) and faults.is_error(doc):
+        return faults.inside(body)
+    return doc
+
+
 def dump(doc: Any) -> str:
     """JSON text of what `load` has read."""
     return orjson.dumps(doc).decode()
+
+
+def broken_off(choices: list[Any]) -> bool:
+    """Whether one of the choices, as they came, says that it was not finished."""
+    for one in choices:
+        reason = one.get("finish_reason") if isinstance(one, dict) else None
+        if isinstance(reason, str) and reason.lower() in _BROKEN_OFF:
+            return True
+    return False
 
 
 def finish_word(reason: Any) -> str | None:
     """One of OpenAI's finish reasons for any server's; None while there is none."""
     if not isinstance(reason, str) or not reason:
         return None
-    return reason if reason in FINISH_REASONS else _FINISH_WORDS.get(reason.lower(), "stop")
+    return reason if reason in _FINISH_REASONS else _FINISH_WORDS.get(reason.lower(), "stop")
 
 
 def head(doc: dict[str, Any], rendering: Rendering, kind: str) -> None:
@@ -186,21 +216,6 @@ def usage_object(raw: Any) -> dict[str, Any] | None:
         else:
             raw.pop(name, None)
     return raw
-
-
-def usage(raw: Any) -> Usage | None:
-    """Usage as billed, from a usage object that `usage_object` has passed."""
-    if not isinstance(raw, dict):
-        return None
-    prompt = raw.get("prompt_tokens_details") or {}
-    completion = raw.get("completion_tokens_details") or {}
-    return Usage(
-        input_tokens=raw["prompt_tokens"],
-        output_tokens=raw["completion_tokens"],
-        cached_tokens=prompt.get("cached_tokens") or 0,
-        cache_write_tokens=prompt.get("cache_write_tokens") or 0,
-        reasoning_tokens=completion.get("reasoning_tokens") or 0,
-    )
 
 
 def generated(item: dict[str, Any]) -> tuple[int, str]:

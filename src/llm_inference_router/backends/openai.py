@@ -9,13 +9,12 @@ from typing import Any
 import orjson
 
 from llm_inference_router.backends import extras, faults, normalise
-from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering
+from llm_inference_router.backends.base import JSON_HEADERS, Answer, Call, Decoder, Encoded, Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.backends.plain import plain
 from llm_inference_router.backends.quirks import Quirks
+from llm_inference_router.dialects.usage import usage_of_chat
 from llm_inference_router.types import ChatRequest, Fault, Model
-
-_HEADERS = (("content-type", "application/json"),)
 
 
 class OpenAI:
@@ -29,7 +28,7 @@ class OpenAI:
         if request.prefilled and self.quirks.continues:
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         self.ask_usage(body, request.stream)
-        call = Call("/chat/completions", orjson.dumps(body), _HEADERS, stream=request.stream)
+        call = Call("/chat/completions", orjson.dumps(body), JSON_HEADERS, stream=request.stream)
         return Encoded(call, tuple(warnings))
 
     def ask_usage(self, body: dict[str, Any], stream: bool) -> None:
@@ -44,12 +43,9 @@ class OpenAI:
             del body["stream_options"]  # refused by several servers where there is no stream
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
-        try:
-            doc = normalise.load(body)
-        except ValueError as error:
-            return _malformed(str(error))
-        if not isinstance(doc, dict):
-            return _malformed("not a JSON object")
+        doc = normalise.answered(body)
+        if isinstance(doc, Fault):
+            return doc
         fit = plain(doc)
         if fit is not None:
             doc["model"] = rendering.model
@@ -57,22 +53,19 @@ class OpenAI:
             for choice in doc["choices"]:
                 choice.setdefault("logprobs", None)
                 choice["message"].setdefault("refusal", None)
-            return Answer(doc, fit[1], normalise.usage(doc.get("usage")), fit[0], fit[2])
-        if doc.get("error") is not None:
-            return faults.in_stream(body)
+            return Answer(doc, fit[1], usage_of_chat(doc.get("usage")), fit[0], fit[2])
         raw = doc.get("choices")
         if not isinstance(raw, list) or not raw:
-            return _malformed("it has no choices")
-        reasons = [item.get("finish_reason") for item in raw if isinstance(item, dict)]
-        if any(isinstance(reason, str) and reason.lower() in normalise.BROKEN_OFF for reason in reasons):
-            return Fault("truncated", "the upstream stopped the answer before its end")
+            return Fault("malformed", "it has no choices")
+        if normalise.broken_off(raw):
+            return normalise.STOPPED
         return _whole(doc, raw, rendering)
 
-    def decoder(self, rendering: Rendering) -> OpenAIDecoder:
+    def decoder(self, rendering: Rendering) -> Decoder:
         return OpenAIDecoder(rendering)
 
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-        return faults.fault_of(status, faults.words(body), faults.retry_after(headers))
+        return faults.of_answer(status, headers, body)
 
     def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {api_key}"),)
@@ -94,11 +87,7 @@ def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer 
     return Answer(
         body=doc,
         finish_reason=choices[0]["finish_reason"],
-        usage=normalise.usage(doc.get("usage")),
+        usage=usage_of_chat(doc.get("usage")),
         text_chars=size,
         text=choices[0]["message"].get("content") or "",
     )
-
-
-def _malformed(reason: str) -> Fault:
-    return Fault("malformed", reason)

@@ -6,25 +6,25 @@ made them, and what the official client would refuse is made valid.
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 
-from llm_inference_router.backends import faults, normalise
-from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering, provider_of
-from llm_inference_router.backends.openai_responses_object import failure, finish_of, generated, repair, usage_of
+from llm_inference_router.backends import normalise
+from llm_inference_router.backends.base import JSON_HEADERS, Answer, Call, Decoder, Encoded, Rendering, provider_of
+from llm_inference_router.backends.openai import OpenAI
+from llm_inference_router.backends.openai_responses_object import failure, finish_of, generated, repair
 from llm_inference_router.backends.openai_responses_stream import ResponsesDecoder
 from llm_inference_router.dialects.responses_tools import OWN
 from llm_inference_router.dialects.signature import returned
+from llm_inference_router.dialects.usage import usage_of_responses
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Fault, Model
 
-_HEADERS: Final = (("content-type", "application/json"),)
 _OURS: Final = re.compile(r"rs_[0-9a-f]{32}_\d+\Z")  # reasoning that the router wrote down for another model
 
 
-class OpenAIResponses:
+class OpenAIResponses(OpenAI):
     takes = frozenset({OWN})
 
     def encode(self, request: ChatRequest, model: Model) -> Encoded:
@@ -38,35 +38,26 @@ class OpenAIResponses:
             body["input"] = [item for item in items if item is not None]
         if not request.stream:
             body.pop("stream_options", None)
-        call = Call("/responses", orjson.dumps(body), _HEADERS, stream=request.stream)
+        call = Call("/responses", orjson.dumps(body), JSON_HEADERS, stream=request.stream)
         return Encoded(call, tuple(dict.fromkeys(warnings)))
 
     def answer(self, body: bytes, rendering: Rendering) -> Answer | Fault:
-        try:
-            doc = normalise.load(body)
-        except ValueError as error:
-            return Fault("malformed", str(error))
-        if not isinstance(doc, dict):
-            return Fault("malformed", "not a JSON object")
+        doc = normalise.object_of(body)
+        if isinstance(doc, Fault):
+            return doc
         if doc.get("error") is not None or doc.get("status") == "failed":
             return failure(doc)
         if not isinstance(doc.get("output"), list):
             return Fault("malformed", "it has no output")
         finish = finish_of(doc)
         if finish is None:
-            return Fault("truncated", "the upstream stopped the answer before its end")
+            return normalise.STOPPED
         repair(doc, rendering)
         size, text = generated(doc["output"])
-        return Answer(doc, finish, usage_of(doc["usage"]), size, text, "responses")
+        return Answer(doc, finish, usage_of_responses(doc["usage"]), size, text, "responses")
 
-    def decoder(self, rendering: Rendering) -> ResponsesDecoder:
+    def decoder(self, rendering: Rendering) -> Decoder:
         return ResponsesDecoder(rendering)
-
-    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-        return faults.fault_of(status, faults.words(body), faults.retry_after(headers))
-
-    def auth(self, api_key: str) -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {api_key}"),)
 
 
 def _item(item: Any, provider: str, warnings: list[str]) -> Any:

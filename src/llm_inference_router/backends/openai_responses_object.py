@@ -8,7 +8,7 @@ from typing import Any, Final
 from llm_inference_router.backends import faults
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.dialects.signature import tag
-from llm_inference_router.types import Fault, Usage
+from llm_inference_router.types import Fault
 
 _STATUSES: Final = frozenset({"completed", "failed", "in_progress", "cancelled", "queued", "incomplete"})
 _INCOMPLETE: Final = {"max_output_tokens": "length", "content_filter": "content_filter"}
@@ -94,15 +94,6 @@ def failure(doc: dict[str, Any]) -> Fault:
         return faults.fault_of(429, said)
     known = code in _PASSING or not code or said.type in ("server_error", "api_error")
     return faults.fault_of(500 if known else 400, said)
-
-
-def usage_of(raw: Any) -> Usage | None:
-    """Usage as billed, from a usage object that `repair` has passed."""
-    if not isinstance(raw, dict):
-        return None
-    cached, written = (raw["input_tokens_details"][name] for name in ("cached_tokens", "cache_write_tokens"))
-    reasoning = raw["output_tokens_details"]["reasoning_tokens"]
-    return Usage(raw["input_tokens"], raw["output_tokens"], cached, written, reasoning)
 
 
 def generated(output: list[dict[str, Any]]) -> tuple[int, str]:

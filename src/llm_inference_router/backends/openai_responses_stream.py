@@ -11,6 +11,7 @@ import orjson
 
 from llm_inference_router.backends import normalise
 from llm_inference_router.backends.base import Rendering
+from llm_inference_router.backends.decoder import EventDecoder
 from llm_inference_router.backends.openai_responses_object import (
     failure,
     finish_of,
@@ -18,15 +19,14 @@ from llm_inference_router.backends.openai_responses_object import (
     mend_part,
     repair,
     seal,
-    usage_of,
 )
 from llm_inference_router.dialects import sse
-from llm_inference_router.types import Fault, Piece
+from llm_inference_router.dialects.usage import usage_of_responses
+from llm_inference_router.types import Piece
 
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 _HOLDERS: Final = _ENDS | {"response.created", "response.in_progress", "response.queued", "response.failed"}
 _SAID: Final = frozenset({"response.output_text.delta", "response.refusal.delta"})
-_THOUGHT: Final = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
 _LOGPROBS: Final = frozenset({"response.output_text.delta", "response.output_text.done"})
 # Items without which nothing has been said yet: what else begins is work that the client may see.
 _QUIET: Final = frozenset({"message", "reasoning"})
@@ -47,38 +47,17 @@ class _Delta(msgspec.Struct, gc=False):
 _read = msgspec.json.Decoder(_Delta).decode
 
 
-class ResponsesDecoder:
-    __slots__ = ("_begun", "_called", "_done", "_next", "_parser", "_rendering")
+class ResponsesDecoder(EventDecoder):
+    __slots__ = ("_called", "_next")
 
     def __init__(self, rendering: Rendering) -> None:
-        self._rendering = rendering
-        self._parser = sse.Parser()
+        super().__init__(rendering)
         self._next = 0  # the number of the next event, where the upstream gives none
-        self._begun = False
         self._called = False
-        self._done = False
-
-    def feed(self, data: bytes) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.feed(data):
-            self._event(name, event, pieces)
-        return pieces
-
-    def close(self) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.close():
-            self._event(name, event, pieces)
-        if not self._done and not self._begun and not pieces:
-            pieces.append(Piece(fault=Fault("malformed", "the upstream's answer holds no event"), done=True))
-        return pieces
 
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
-        if self._done or not data.strip() or data.strip() == sse.DONE:
+        if data.strip() == sse.DONE:
             return  # an end marker ends nothing here: an answer is complete when its last event says so
-        if name is sse.MALFORMED or name is sse.BROKEN:
-            self._done = name is sse.BROKEN
-            pieces.append(Piece(fault=Fault("malformed", data.decode()), done=self._done))
-            return
         try:
             delta = _read(data)
         except (msgspec.DecodeError, RecursionError):
@@ -101,23 +80,21 @@ class ResponsesDecoder:
         return Piece(data, size > 0, size, event=kind.encode(), called=called)
 
     def _other(self, data: bytes, pieces: list[Piece]) -> None:
-        try:
-            doc = normalise.load(data)
-        except ValueError as error:
-            pieces.append(Piece(fault=Fault("malformed", f"an event that is {error}")))
+        doc = self._object(data, pieces)
+        if doc is None:
             return
-        kind = doc.get("type") if isinstance(doc, dict) else None
-        if not isinstance(kind, str) and isinstance(doc, dict) and doc.get("error") is not None:
+        kind = doc.get("type")
+        if not isinstance(kind, str) and doc.get("error") is not None:
             kind = "error"
         if not isinstance(kind, str) or not kind or not kind.isprintable():
-            pieces.append(Piece(fault=Fault("malformed", "an event without a type")))
+            self._skip("an event without a type", pieces)
             return
         if kind == "error":
-            self._fail(doc, pieces)
+            self._fail(failure(doc), pieces)
             return
         holds = isinstance(doc.get("response"), dict)
         if not holds and kind in _HOLDERS:
-            pieces.append(Piece(fault=Fault("malformed", "an event without its response")))
+            self._skip("an event without its response", pieces)
             return
         self._number(doc)
         if holds:
@@ -148,11 +125,10 @@ class ResponsesDecoder:
     def _whole(self, kind: str, doc: dict[str, Any], pieces: list[Piece]) -> None:
         answer = doc["response"]
         if kind == "response.failed":
-            self._fail(answer, pieces)
+            self._fail(failure(answer), pieces)
             return
         if kind == "response.cancelled":
-            self._done = True
-            pieces.append(Piece(fault=Fault("truncated", "the upstream stopped the answer before its end"), done=True))
+            self._fail(normalise.STOPPED, pieces)
             return
         self._begun = True
         repair(answer, self._rendering)
@@ -161,13 +137,9 @@ class ResponsesDecoder:
             return
         self._done = True
         answer["status"] = kind.removeprefix("response.")
-        usage = usage_of(answer["usage"])
+        usage = usage_of_responses(answer["usage"])
         finish = finish_of(answer)
         pieces.append(Piece(orjson.dumps(doc), finish_reason=finish, usage=usage, event=kind.encode(), done=True))
-
-    def _fail(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
-        self._done = True
-        pieces.append(Piece(fault=failure(doc), done=True))
 
     def _number(self, doc: dict[str, Any]) -> None:
         """Numbers go up; an upstream that gives none, or begins anew, is numbered here."""

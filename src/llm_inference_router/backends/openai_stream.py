@@ -12,7 +12,9 @@ import orjson
 
 from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.base import Rendering
+from llm_inference_router.backends.decoder import ChoiceDecoder
 from llm_inference_router.dialects import sse
+from llm_inference_router.dialects.usage import usage_of_chat
 from llm_inference_router.types import Fault, Piece
 
 _KIND: Final = "chat.completion.chunk"
@@ -66,9 +68,7 @@ class _Logprobs(_Fast):
 class _Choice(_Fast):
     index: int
     delta: _Delta
-    finish_reason: (
-        Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | msgspec.UnsetType | None
-    ) = msgspec.UNSET
+    finish_reason: normalise.FinishReason | msgspec.UnsetType | None = msgspec.UNSET
     logprobs: _Logprobs | None = None
 
 
@@ -82,63 +82,30 @@ class _Chunk(_Fast):
     choices: list[_Choice]
     usage: dict[str, Any] | None = None
     error: msgspec.Raw | None = None
-    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    service_tier: normalise.Tier | None = None
     system_fingerprint: str | None = None
 
 
 _read = msgspec.json.Decoder(_Chunk).decode
 
 
-class OpenAIDecoder:
-    __slots__ = (
-        "_arguments", "_counting", "_done", "_events", "_learned", "_new", "_old", "_open", "_parser", "_rendering",
-        "_roles", "_tool_ids", "_tools", "_upstream_model", "_withheld",
-    )  # fmt: skip
+class OpenAIDecoder(ChoiceDecoder):
+    __slots__ = ("_arguments", "_counting", "_learned", "_new", "_old", "_tool_ids", "_tools", "_upstream_model")
 
     def __init__(self, rendering: Rendering) -> None:
-        self._rendering = rendering
-        self._parser = sse.Parser()
-        self._events = 0  # chunks that were read
-        self._done = False
-        self._open: set[int] = set()  # choices that have begun and not finished
-        self._roles: set[int] = set()  # choices that have begun
+        super().__init__(rendering)
         self._tools: set[int] = set()  # choices that called a tool
         self._tool_ids: set[tuple[int, int]] = set()  # tool calls whose id has been passed on
         self._arguments: dict[tuple[int, int], list[str]] = {}  # of every call so far
         self._counting = False  # usage comes with chunks of content, as some servers send it where they are asked
-        self._withheld: str | None = None  # a finish reason while choices were missing
         self._learned = False
         self._upstream_model = ""
         self._old = b""  # the upstream's spelling of its model name
         self._new = orjson.dumps(rendering.model)
 
-    def feed(self, data: bytes) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.feed(data):
-            self._event(name, event, pieces)
-        return pieces
-
-    def close(self) -> list[Piece]:
-        pieces: list[Piece] = []
-        for name, event in self._parser.close():
-            self._event(name, event, pieces)
-        if not self._done and not self._events and not pieces:
-            fault = Fault("malformed", "the upstream's answer holds no event")
-            pieces.append(Piece(fault=fault, done=True))
-        if not self._done and self._withheld is not None and not self._open:
-            # The server gave fewer choices than were asked for (several ignore `n`), and those are whole.
-            pieces.append(Piece(finish_reason=self._withheld))
-        return pieces
-
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
-        if self._done:
-            return
-        if name is sse.MALFORMED or name is sse.BROKEN:
-            self._done = name is sse.BROKEN
-            pieces.append(Piece(fault=Fault("malformed", data.decode()), done=self._done))
-            return
         if name == b"error":
-            self._fault(data, pieces)
+            self._fail(faults.inside(data), pieces)
             return
         try:
             chunk = _read(data)
@@ -155,7 +122,7 @@ class OpenAIDecoder:
         index = choice.index
         calls = delta.tool_calls
         finish = choice.finish_reason
-        if finish is msgspec.UNSET or index not in self._roles or (calls and (finish or self._repeats(index, calls))):
+        if finish is msgspec.UNSET or index not in self._seen or (calls and (finish or self._repeats(index, calls))):
             self._long_way(data, pieces)
             return
         if finish is not None and index in self._tools and not self._sound(index, finish, pieces):
@@ -166,7 +133,7 @@ class OpenAIDecoder:
         if patched is None:
             self._long_way(original, pieces)
             return
-        self._events += 1
+        self._begun = True
         text = delta.content or ""
         if delta.refusal:
             text += delta.refusal
@@ -229,8 +196,7 @@ class OpenAIDecoder:
                 doc["choices"][0]["finish_reason"] = None
                 pieces.append(Piece(orjson.dumps(doc), True, 2))
             elif finish != "length" and not normalise.is_object(text):
-                self._done = True
-                pieces.append(Piece(fault=normalise.BROKEN_CALL, done=True))
+                self._fail(normalise.BROKEN_CALL, pieces)
                 return False
         return True
 
@@ -249,34 +215,14 @@ class OpenAIDecoder:
         if data == sse.DONE or data.strip() == sse.DONE:
             self._finish(pieces)
             return
-        if not data.strip():
-            return  # a keep-alive
-        try:
-            doc = normalise.load(data)
-        except ValueError as error:
-            pieces.append(Piece(fault=Fault("malformed", f"an event that is {error}")))
-            return
-        if isinstance(doc, dict) and (doc.get("error") is not None or doc.get("object") == "error"):
-            self._fault(data, pieces)
-        elif isinstance(doc, dict) and isinstance(doc.get("choices"), list):
-            self._events += 1
+        doc = self._chunk(data, pieces)
+        if doc is not None:
             self._repaired(doc, pieces)
-        else:
-            pieces.append(Piece(fault=Fault("malformed", "an event that is no chunk")))
-
-    def _fault(self, data: bytes, pieces: list[Piece]) -> None:
-        self._done = True
-        pieces.append(Piece(fault=faults.in_stream(data), done=True))
 
     def _repaired(self, doc: dict[str, Any], pieces: list[Piece]) -> None:
         raw = doc["choices"]
-        if any(isinstance(c, dict) and str(c.get("finish_reason")).lower() in normalise.BROKEN_OFF for c in raw):
-            self._done = True
-            fault = Fault("truncated", "the upstream stopped the answer before its end")
-            pieces.append(Piece(fault=fault, done=True))
-            return
         normalise.head(doc, self._rendering, _KIND)
-        usage = normalise.usage(doc.get("usage"))
+        usage = usage_of_chat(doc.get("usage"))
         last = None
         if not self._rendering.include_usage:
             doc.pop("usage", None)
@@ -313,16 +259,9 @@ class OpenAIDecoder:
         if last is not None:
             pieces.append(Piece(last, usage=usage))
 
-    def _finished(self, reason: str | None) -> str | None:
-        """The stream's finish reason: that of its last choice, once all that were asked for have begun and finished."""
-        if reason is None:
-            return None
-        self._withheld = reason
-        return None if self._open or len(self._roles) < self._rendering.choices else reason
-
     def _begin(self, index: int, delta: dict[str, Any]) -> None:
-        if index not in self._roles:
-            self._roles.add(index)
+        if index not in self._seen:
+            self._seen.add(index)
             self._open.add(index)
             delta["role"] = "assistant"
         for call in delta.get("tool_calls", ()):
@@ -344,8 +283,8 @@ class OpenAIDecoder:
         whole.
         """
         self._done = True
-        if not self._events:
-            pieces.append(Piece(fault=Fault("malformed", "the upstream's answer holds no chunk"), done=True))
+        if not self._begun:
+            self._fail(Fault("malformed", "the upstream's answer holds no chunk"), pieces)
             return
         for index in sorted(self._open):
             reason = "tool_calls" if index in self._tools else "stop"

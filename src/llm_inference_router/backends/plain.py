@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from llm_inference_router.backends.normalise import FinishReason, Tier
+
 _Count = Annotated[int, Meta(ge=0)]
 _Details = dict[str, int | None]
 
@@ -31,7 +33,7 @@ class _Message(_Fast):
 class _Choice(_Fast):
     index: int
     message: _Message
-    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+    finish_reason: FinishReason
     logprobs: None = None
 
 
@@ -49,7 +51,7 @@ class _Whole(_Fast):
     choices: Annotated[list[_Choice], Meta(min_length=1)]
     error: None = None
     usage: _Usage | None = None
-    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    service_tier: Tier | None = None
     system_fingerprint: str | None = None
 
 

@@ -34,9 +34,9 @@ def relay(name: str, dialect: DialectName) -> Relay | None:
     such an API (vLLM) leave out of it what their chat API does, so the hub is more faithful.
     """
     if (name, dialect) == ("anthropic", "messages"):
-        return AnthropicRelay(Anthropic())
+        return AnthropicRelay()
     if (name, dialect) == ("openai", "responses"):
-        return OpenAIResponses()
+        return OpenAIResponses(TABLE[name])
     quirks = SIMULATED if name == "simulated" else TABLE.get(name)
     if quirks is not None and dialect == "completions" and quirks.completions is not None:
         return Completions(quirks)

@@ -47,7 +47,7 @@ class Server:
             )
         try:
             self._wait_ready()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the process must not stay
             self.stop()
             raise
         return self

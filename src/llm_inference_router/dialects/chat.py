@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NoReturn
 import orjson
 
 from llm_inference_router.dialects import chat_message
-from llm_inference_router.dialects.invalid import empty, invalid_type, missing, not_json, quoted
+from llm_inference_router.dialects.invalid import empty, invalid_type, not_json, quoted, unfit
 from llm_inference_router.errors import InvalidRequest
 from llm_inference_router.types import ChatRequest, Message
 from llm_inference_router.vocabulary import Capability
@@ -22,8 +22,9 @@ MAX_CHOICES: Final = 128
 MAX_MODEL_NAME: Final = 256
 
 _SMALL: Final = 4096
-_FOREIGN: Final = ("base_url", "api_base", "api_key")
-_NEEDS: Final[dict[str, Capability]] = {"image": "vision", "audio": "audio"}
+FOREIGN: Final = ("base_url", "api_base", "api_key")
+"""Where a request goes, and with which key, is the configuration's to say."""
+NEEDS: Final[dict[str, Capability]] = {"image": "vision", "audio": "audio"}
 _FORMATS: Final[dict[str, Literal["text", "json_object", "json_schema"]]] = {
     "text": "text",
     "json_object": "json_object",
@@ -40,7 +41,7 @@ def parse(body: bytes) -> ChatRequest:
     needs: set[Capability] = set()
     for message in messages:
         if message.attachments:
-            needs.update(_NEEDS[kind] for kind in message.attachments if kind in _NEEDS)
+            needs.update(NEEDS[kind] for kind in message.attachments if kind in NEEDS)
     stream = flag(doc, "stream")
     options = get("stream_options")
     max_tokens = positive(doc, "max_tokens") if "max_tokens" in doc else None
@@ -99,9 +100,7 @@ def load(body: bytes) -> dict[str, Any]:
 def _messages(doc: dict[str, Any]) -> tuple[Message, ...]:
     raw = doc.get("messages")
     if type(raw) is not list:
-        if raw is None:
-            raise missing("messages")
-        raise invalid_type("messages", "an array of objects", raw)
+        raise unfit("messages", "an array of objects", raw)
     if not raw:
         raise empty("messages", "array", "at least one message")
     if len(raw) > MAX_MESSAGES:
@@ -120,10 +119,8 @@ def model_name(doc: dict[str, Any]) -> str:
 
 
 def _bad_model(model: Any) -> NoReturn:
-    if model is None:
-        raise missing("model")
     if type(model) is not str:
-        raise invalid_type("model", "a string", model)
+        raise unfit("model", "a string", model)
     if not model:
         raise empty("model", "string", "the name of a route or a model")
     if len(model) > MAX_MODEL_NAME:
@@ -196,10 +193,10 @@ def _tool(tool: object, place: str, *, wrapped: bool) -> None:
         place += ".function"
         function = tool.get("function")
         if type(function) is not dict:
-            raise missing(place) if function is None else invalid_type(place, "an object", function)
+            raise unfit(place, "an object", function)
     name = function.get("name")
     if type(name) is not str:
-        raise missing(f"{place}.name") if name is None else invalid_type(f"{place}.name", "a string", name)
+        raise unfit(f"{place}.name", "a string", name)
     if not name:
         raise empty(f"{place}.name", "string", "a function's name")
     parameters = function.get("parameters")
@@ -213,12 +210,9 @@ def _response_format(doc: dict[str, Any]) -> Literal["text", "json_object", "jso
         raise invalid_type("response_format", "an object", value)
     kind = value.get("type")
     if type(kind) is not str:
-        place = "response_format.type"
-        raise missing(place) if kind is None else invalid_type(place, "a string", kind)
+        raise unfit("response_format.type", "a string", kind)
     if kind == "json_schema" and type(value.get("json_schema")) is not dict:
-        place = "response_format.json_schema"
-        wrong = value.get("json_schema")
-        raise missing(place) if wrong is None else invalid_type(place, "an object", wrong)
+        raise unfit("response_format.json_schema", "an object", value.get("json_schema"))
     return _FORMATS.get(kind, "text")
 
 
@@ -229,9 +223,8 @@ def _optional(doc: dict[str, Any], needs: set[Capability]) -> int:
         value = doc[name]
         if value is None:
             continue
-        if name in _NUMBERS:
-            if type(value) is not float and type(value) is not int:
-                raise invalid_type(name, "a number", value)
+        if name in NUMBERS:
+            number(doc, name)
         elif name == "n":
             choices = positive(doc, name, MAX_CHOICES) or 1
         elif name == "logprobs":
@@ -241,8 +234,7 @@ def _optional(doc: dict[str, Any], needs: set[Capability]) -> int:
             if type(value) is not str and type(value) is not dict:
                 raise invalid_type(name, "one of a string or an object", value)
         elif name == "stop":
-            if type(value) is not str and (type(value) is not list or not all(type(s) is str for s in value)):
-                raise invalid_type(name, "one of a string or an array of strings", value)
+            stop(value)
         elif name == "modalities":
             if type(value) is not list or not all(type(s) is str for s in value):
                 raise invalid_type(name, "an array of strings", value)
@@ -251,12 +243,33 @@ def _optional(doc: dict[str, Any], needs: set[Capability]) -> int:
         elif name == "metadata":
             metadata(value)
         else:
-            message = f"'{name}' cannot be chosen by a request; endpoints are set in the router's configuration."
-            raise InvalidRequest(message, param=name, code="unsupported_parameter")
+            refuse_foreign(doc)
     return choices
 
 
+def refuse_foreign(doc: dict[str, Any]) -> None:
+    """Raises InvalidRequest for a request that names its own endpoint."""
+    for name in FOREIGN:
+        if doc.get(name) is not None:
+            message = f"'{name}' cannot be chosen by a request; endpoints are set in the router's configuration."
+            raise InvalidRequest(message, param=name, code="unsupported_parameter")
+
+
+def number(doc: dict[str, Any], name: str) -> None:
+    """Judges a field that holds a number. Raises InvalidRequest."""
+    value = doc.get(name)
+    if value is not None and type(value) is not float and type(value) is not int:
+        raise invalid_type(name, "a number", value)
+
+
+def stop(value: object) -> None:
+    """Judges what `stop` holds. Raises InvalidRequest."""
+    if type(value) is not str and (type(value) is not list or not all(type(one) is str for one in value)):
+        raise invalid_type("stop", "one of a string or an array of strings", value)
+
+
 def metadata(value: object) -> None:
+    """Judges what `metadata` holds. Raises InvalidRequest."""
     if type(value) is not dict:
         raise invalid_type("metadata", "an object", value)
     for key, text in value.items():
@@ -265,5 +278,5 @@ def metadata(value: object) -> None:
             raise InvalidRequest(message, param="metadata", code="invalid_value")
 
 
-_NUMBERS: Final = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty"})
-_JUDGED: Final = _NUMBERS | {"n", "logprobs", "tool_choice", "stop", "modalities", "metadata", *_FOREIGN}
+NUMBERS: Final = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty"})
+_JUDGED: Final = NUMBERS | {"n", "logprobs", "tool_choice", "stop", "modalities", "metadata", *FOREIGN}

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from llm_inference_router.dialects.invalid import invalid_type, invalid_value, missing
+from llm_inference_router.dialects.invalid import invalid_type, invalid_value, missing, unfit
 from llm_inference_router.errors import InvalidRequest
 from llm_inference_router.types import Message
 from llm_inference_router.vocabulary import Modality, Role
@@ -29,8 +29,7 @@ def read(raw: Any, index: int) -> Message:
         raise invalid_type(f"messages[{index}]", "an object", raw)
     name = raw.get("role")
     if type(name) is not str:
-        place = f"messages[{index}].role"
-        raise missing(place) if name is None else invalid_type(place, "a string", name)
+        raise unfit(f"messages[{index}].role", "a string", name)
     role = _ROLES.get(name)
     if role is None:
         raise invalid_value(f"messages[{index}].role", name, _SUPPORTED)
@@ -67,8 +66,7 @@ def _parts(parts: list[Any], index: int) -> tuple[str, tuple[Modality, ...]]:
         if kind == "text" or kind == "refusal":
             text = part.get(kind)
             if type(text) is not str:
-                place = f"messages[{index}].content[{number}].{kind}"
-                raise missing(place) if text is None else invalid_type(place, "a string", text)
+                raise unfit(f"messages[{index}].content[{number}].{kind}", "a string", text)
             texts.append(text)
         else:
             attachments.append(_attachment(part, kind, f"messages[{index}].content[{number}]"))
@@ -79,25 +77,22 @@ def _attachment(part: Any, kind: Any, place: str) -> Modality:
     if type(part) is not dict:
         raise invalid_type(place, "an object", part)
     if type(kind) is not str:
-        raise missing(f"{place}.type") if kind is None else invalid_type(f"{place}.type", "a string", kind)
+        raise unfit(f"{place}.type", "a string", kind)
     if kind not in _PARTS:
         return "file"  # a kind of part we do not know: the upstream's business
     modality, key, required = _PARTS[kind]
     value = part.get(key)
     if type(value) is not dict:
-        raise (missing(f"{place}.{key}") if value is None else invalid_type(f"{place}.{key}", "an object", value))
+        raise unfit(f"{place}.{key}", "an object", value)
     if required is not None and type(value.get(required)) is not str:
-        inner = value.get(required)
-        place = f"{place}.{key}.{required}"
-        raise missing(place) if inner is None else invalid_type(place, "a string", inner)
+        raise unfit(f"{place}.{key}.{required}", "a string", value.get(required))
     return modality
 
 
 def _tool_call_id(raw: dict[str, Any], index: int) -> None:
     call = raw.get("tool_call_id")
     if type(call) is not str:
-        place = f"messages[{index}].tool_call_id"
-        raise missing(place) if call is None else invalid_type(place, "a string", call)
+        raise unfit(f"messages[{index}].tool_call_id", "a string", call)
 
 
 def _tool_calls(raw: dict[str, Any], index: int) -> int:
@@ -115,8 +110,7 @@ def _tool_calls(raw: dict[str, Any], index: int) -> int:
         if type(call) is not dict:
             raise invalid_type(f"{place}[{number}]", "an object", call)
         if type(call.get("id")) is not str:
-            inner = f"{place}[{number}].id"
-            raise missing(inner) if call.get("id") is None else invalid_type(inner, "a string", call["id"])
+            raise unfit(f"{place}[{number}].id", "a string", call.get("id"))
         if call.get("type", "function") == "function":
             _function(call.get("function"), f"{place}[{number}].function")
     return count + len(calls)
@@ -124,8 +118,8 @@ def _tool_calls(raw: dict[str, Any], index: int) -> int:
 
 def _function(function: Any, place: str) -> None:
     if type(function) is not dict:
-        raise missing(place) if function is None else invalid_type(place, "an object", function)
+        raise unfit(place, "an object", function)
     for key in ("name", "arguments"):
         value = function.get(key)
         if type(value) is not str:
-            raise (missing(f"{place}.{key}") if value is None else invalid_type(f"{place}.{key}", "a string", value))
+            raise unfit(f"{place}.{key}", "a string", value)

@@ -10,23 +10,18 @@ from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.fault import Rendered, frame_error, render
 from llm_inference_router.dialects.sse import DONE_FRAME, frame
+from llm_inference_router.dialects.usage import usage_as_chat
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
 from llm_inference_router.vocabulary import DialectName
 
 
-def usage_object(usage: Usage) -> dict[str, Any]:
-    """Usage as OpenAI's `usage` field."""
-    prompt = {"cached_tokens": usage.cached_tokens}
-    if usage.cache_write_tokens:
-        prompt["cache_write_tokens"] = usage.cache_write_tokens
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": prompt,
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
+def ended(frames: list[bytes], router: Mapping[str, Any] | None) -> tuple[bytes, ...]:
+    """The last frames of a stream of chunks, the decision in the last chunk, and the end marker."""
+    if router is not None and frames:
+        last = orjson.loads(frames[-1].removeprefix(b"data: "))
+        frames[-1] = frame(orjson.dumps({**last, "router": router}))
+    return (*frames, DONE_FRAME)
 
 
 class ChatWriter:
@@ -60,10 +55,7 @@ class ChatWriter:
         frames = list(held)
         if self._include_usage and not told:
             frames.append(frame(self._usage_chunk(usage)))
-        if router is not None and frames:
-            last = orjson.loads(frames[-1].removeprefix(b"data: "))
-            frames[-1] = frame(orjson.dumps({**last, "router": router}))
-        return (*frames, DONE_FRAME)
+        return ended(frames, router)
 
     def fail(self, error: RouterError, request_id: str) -> bytes:
         return frame_error(error, request_id)
@@ -77,7 +69,7 @@ class ChatWriter:
                 "created": head.created,
                 "model": head.model,
                 "choices": [],
-                "usage": usage_object(usage),
+                "usage": usage_as_chat(usage),
             }
         )
 

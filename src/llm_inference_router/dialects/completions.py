@@ -5,11 +5,10 @@ message of the user, which is as near as chat comes; what chat has no words for 
 a suffix) is noted in `own`, and only models whose servers take it are asked.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_inference_router.dialects import chat
-from llm_inference_router.dialects.invalid import empty, invalid_type, missing
+from llm_inference_router.dialects.invalid import empty, invalid_type, unfit
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.errors import InvalidRequest
 from llm_inference_router.types import ChatRequest, Message
@@ -25,11 +24,8 @@ NOTHING: Final = "max_tokens of 0"
 OPTIONS: Final = frozenset({"best_of", "echo", "logprobs", "suffix"})  # the fields that chat does not have
 
 _SHARED: Final = frozenset(
-    {"temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "n", "seed", "stop", "stream"}
-    | {"stream_options", "user", "metadata"}
+    chat.NUMBERS | {"logit_bias", "n", "seed", "stop", "stream", "stream_options", "user", "metadata"}
 )
-_NUMBERS: Final = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
-_FOREIGN: Final = ("base_url", "api_base", "api_key")
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -68,12 +64,10 @@ def prompts(doc: dict[str, Any], name: str, own: set[str]) -> tuple[list[str], l
     are. Notes in `own` what chat has no words for. Raises InvalidRequest.
     """
     value = doc.get(name)
-    if value is None:
-        raise missing(name)
     if type(value) is str:
         return [value], []
     if type(value) is not list:
-        raise invalid_type(name, "one of a string or an array", value)
+        raise unfit(name, "one of a string or an array", value)
     if not value:
         raise empty(name, "array", "at least one element")
     if type(value[0]) is int:
@@ -132,23 +126,11 @@ def _options(doc: dict[str, Any], own: set[str]) -> bool:
 
 
 def _judge(doc: dict[str, Any]) -> None:
-    for name in _NUMBERS:
-        value = doc.get(name)
-        if value is not None and type(value) is not float and type(value) is not int:
-            raise invalid_type(name, "a number", value)
-    stop = doc.get("stop")
-    texts = type(stop) is list and all(type(one) is str for one in stop)
-    if stop is not None and type(stop) is not str and not texts:
-        raise invalid_type("stop", "one of a string or an array of strings", stop)
-    refuse_foreign(doc)
-
-
-def refuse_foreign(doc: Mapping[str, Any]) -> None:
-    """Where a request goes, and with which key, is the configuration's to say. Raises InvalidRequest."""
-    for name in _FOREIGN:
-        if doc.get(name) is not None:
-            message = f"'{name}' cannot be chosen by a request; endpoints are set in the router's configuration."
-            raise InvalidRequest(message, param=name, code="unsupported_parameter")
+    for name in chat.NUMBERS:
+        chat.number(doc, name)
+    if doc.get("stop") is not None:
+        chat.stop(doc["stop"])
+    chat.refuse_foreign(doc)
 
 
 def _warnings(doc: dict[str, Any]) -> tuple[str, ...]:
@@ -156,7 +138,7 @@ def _warnings(doc: dict[str, Any]) -> tuple[str, ...]:
     dropped = [
         warning("dropped", name)
         for name, value in doc.items()
-        if name not in _SHARED and name not in ("model", "prompt", "max_tokens", *_FOREIGN)
+        if name not in _SHARED and name not in ("model", "prompt", "max_tokens", *chat.FOREIGN)
         if value not in (None, False, "") and not (name == "best_of" and value == 1)
     ]
     return (warning("rewritten", "prompt"), *dropped)

@@ -8,9 +8,10 @@ import orjson
 
 from llm_inference_router.dialects import completions
 from llm_inference_router.dialects.base import Head
-from llm_inference_router.dialects.chat_writer import usage_object
+from llm_inference_router.dialects.chat_writer import ended
 from llm_inference_router.dialects.fault import Rendered, frame_error, render
-from llm_inference_router.dialects.sse import DONE_FRAME, frame
+from llm_inference_router.dialects.sse import frame
+from llm_inference_router.dialects.usage import usage_as_chat
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
 from llm_inference_router.vocabulary import DialectName
@@ -72,12 +73,9 @@ class CompletionsWriter:
     ) -> tuple[bytes, ...]:
         frames = list(held)
         if self._include_usage and not (told and self._said_usage):
-            last = {**self._names(self._head.model), "choices": [], "usage": usage_object(usage)}
+            last = {**self._names(self._head.model), "choices": [], "usage": usage_as_chat(usage)}
             frames.append(frame(orjson.dumps(last)))
-        if router is not None and frames:
-            doc = orjson.loads(frames[-1].removeprefix(b"data: "))
-            frames[-1] = frame(orjson.dumps({**doc, "router": router}))
-        return (*frames, DONE_FRAME)
+        return ended(frames, router)
 
     def fail(self, error: RouterError, request_id: str) -> bytes:
         return frame_error(error, request_id)

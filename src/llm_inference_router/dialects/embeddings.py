@@ -4,7 +4,7 @@ from typing import Any, Final, NoReturn
 
 from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.base import Head
-from llm_inference_router.dialects.completions import prompts, refuse_foreign
+from llm_inference_router.dialects.completions import prompts
 from llm_inference_router.dialects.fault import Rendered, render
 from llm_inference_router.dialects.invalid import empty, invalid_type, invalid_value
 from llm_inference_router.errors import RouterError
@@ -19,7 +19,7 @@ def parse(body: bytes) -> ChatRequest:
     """Raises InvalidRequest, and nothing else."""
     doc = chat.load(body)
     model = chat.model_name(doc)
-    refuse_foreign(doc)
+    chat.refuse_foreign(doc)
     texts, tokens = prompts(doc, "input", set())
     for index, text in enumerate(texts):
         if not text:

@@ -1,4 +1,4 @@
-"""Errors on the wire: every error a client sees is rendered here, in OpenAI's shape.
+"""Errors on the wire: what a client is told of each, and OpenAI's shape of it.
 
 {"error": {"message": ..., "type": ..., "param": ..., "code": ...}}
 """
@@ -37,12 +37,19 @@ _WORDS: Final = {
 
 def render(error: RouterError, request_id: str) -> Rendered:
     """Status, headers and body of an error answer."""
-    headers = [("content-type", "application/json"), ("x-request-id", request_id)]
+    return error.http_status, headers_of(error, request_id), orjson.dumps(_object(error))
+
+
+def headers_of(error: RouterError, request_id: str) -> tuple[tuple[str, str], ...]:
+    """The headers of an error answer in any dialect. Without an id where there is none."""
+    headers = [("content-type", "application/json")]
+    if request_id:
+        headers.append(("x-request-id", request_id))
     if error.retry_after_s is not None:
         headers.append(("retry-after", str(max(0, math.ceil(error.retry_after_s)))))
     if error.should_retry is not None:
         headers.append(("x-should-retry", "true" if error.should_retry else "false"))
-    return error.http_status, tuple(headers), orjson.dumps(_object(error))
+    return tuple(headers)
 
 
 def frame_error(error: RouterError, request_id: str) -> bytes:

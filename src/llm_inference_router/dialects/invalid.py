@@ -34,6 +34,11 @@ def invalid_type(place: str, expected: str, got: Any) -> InvalidRequest:
     return InvalidRequest(message, param=place, code="invalid_type")
 
 
+def unfit(place: str, expected: str, got: Any) -> InvalidRequest:
+    """A wrong type, or nothing where something has to be."""
+    return missing(place) if got is None else invalid_type(place, expected, got)
+
+
 def empty(place: str, kind: str, expected: str) -> InvalidRequest:
     message = f"Invalid '{place}': empty {kind}. Expected {expected}."
     return InvalidRequest(message, param=place, code=f"empty_{kind}")

@@ -19,7 +19,6 @@ LOW_BUDGET: Final = 2048
 """Tokens of reasoning: up to here `low`, up to MEDIUM_BUDGET `medium`, beyond it `high`."""
 MEDIUM_BUDGET: Final = 8192
 
-_FOREIGN: Final = ("base_url", "api_base", "api_key")
 _READ: Final = frozenset(
     {
         "model", "messages", "system", "max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k",
@@ -46,7 +45,7 @@ def parse_count(body: bytes) -> ChatRequest:
 
 def read(doc: dict[str, Any]) -> ChatRequest:
     """As `parse`, for JSON that `chat.load` has read; `max_tokens` may be missing."""
-    for name in _FOREIGN:
+    for name in chat.FOREIGN:
         if doc.get(name) is not None:
             message = f"{name}: endpoints are set in the router's configuration, not by a request"
             raise InvalidRequest(message, param=name, code="unsupported_parameter")

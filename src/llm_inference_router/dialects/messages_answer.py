@@ -7,6 +7,7 @@ import orjson
 
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.signature import tag
+from llm_inference_router.dialects.usage import usage_as_messages, usage_of_chat
 from llm_inference_router.types import Usage
 
 UNSIGNED: Final = tag("", "")
@@ -31,20 +32,6 @@ def stop_of(finish_reason: Any, hit: Any, called: bool) -> tuple[str, str | None
     if stop == "end_turn" and isinstance(hit, str) and hit:
         return "stop_sequence", hit
     return stop, None
-
-
-def usage_object(usage: Usage) -> dict[str, Any]:
-    """Anthropic counts what came from or went to the cache beside the input."""
-    fresh = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens)
-    body: dict[str, Any] = {
-        "input_tokens": fresh,
-        "cache_creation_input_tokens": usage.cache_write_tokens,
-        "cache_read_input_tokens": usage.cached_tokens,
-        "output_tokens": usage.output_tokens,
-    }
-    if usage.reasoning_tokens:
-        body["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
-    return body
 
 
 def call_id(given: Any, number: int, head: Head) -> str:
@@ -77,7 +64,7 @@ def message(completion: dict[str, Any], head: Head) -> dict[str, Any]:
         "content": blocks,
         "stop_reason": stop,
         "stop_sequence": sequence,
-        "usage": usage_object(_usage(completion.get("usage"))),
+        "usage": usage_as_messages(usage_of_chat(completion.get("usage")) or Usage(0, 0)),
     }
 
 
@@ -103,16 +90,3 @@ def _input(arguments: str) -> dict[str, Any]:
         with suppress(orjson.JSONDecodeError):
             value = orjson.loads(arguments)
     return value if isinstance(value, dict) else {"arguments": value}
-
-
-def _usage(raw: Any) -> Usage:
-    if not isinstance(raw, dict):
-        return Usage(0, 0)
-    prompt, completion = raw.get("prompt_tokens_details") or {}, raw.get("completion_tokens_details") or {}
-    return Usage(
-        raw.get("prompt_tokens") or 0,
-        raw.get("completion_tokens") or 0,
-        prompt.get("cached_tokens") or 0,
-        prompt.get("cache_write_tokens") or 0,
-        completion.get("reasoning_tokens") or 0,
-    )

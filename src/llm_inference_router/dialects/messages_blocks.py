@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 import orjson
 
 from llm_inference_router.dialects.messages_answer import UNSIGNED
-from llm_inference_router.dialects.messages_error import frame
+from llm_inference_router.dialects.sse import named_frame
 
 Kind: TypeAlias = Literal["text", "thinking", "tool_use", "redacted_thinking"]
 
@@ -53,7 +53,7 @@ class _Block:
 
 
 class Blocks:
-    """`open` is the kind of the block in front, if any; every method gives the frames to send."""
+    """Every method but `resume` gives the frames to send."""
 
     __slots__ = ("_front", "_next", "_tools", "_waiting")
 
@@ -62,10 +62,6 @@ class Blocks:
         self._waiting: list[_Block] = []
         self._next = 0  # the index of the next block
         self._tools: set[int] = set()  # calls that have begun
-
-    @property
-    def open(self) -> str | None:
-        return self._front.kind if self._front is not None else None
 
     @property
     def called(self) -> bool:
@@ -154,7 +150,7 @@ class Blocks:
         self._front = block
         head = orjson.dumps(block.head)
         start = b'{"type":"content_block_start","index":%d,"content_block":%b}' % (self._next, head)
-        frames = frame(b"content_block_start", start)
+        frames = named_frame(b"content_block_start", start)
         text = "".join(block.parts)
         if block.kind != "tool_use":
             block.parts.clear()
@@ -166,7 +162,7 @@ class Blocks:
 
     def _frame_delta(self, delta: bytes) -> bytes:
         body = b'{"type":"content_block_delta","index":%d,"delta":%b}' % (self._next, delta)
-        return frame(b"content_block_delta", body)
+        return named_frame(b"content_block_delta", body)
 
     def _close(self) -> bytes:
         block = self._front
@@ -176,7 +172,7 @@ class Blocks:
         if block.kind == "thinking" and not block.signed:
             signature = orjson.dumps(block.signature or UNSIGNED)
             frames = self._frame_delta(b'{"type":"signature_delta","signature":%b}' % signature)
-        frames += frame(b"content_block_stop", b'{"type":"content_block_stop","index":%d}' % self._next)
+        frames += named_frame(b"content_block_stop", b'{"type":"content_block_stop","index":%d}' % self._next)
         self._front = None
         self._next += 1
         return frames

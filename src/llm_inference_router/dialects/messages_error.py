@@ -4,12 +4,12 @@ An official client makes its exception from the status; the word in `type` is fo
 words alone.
 """
 
-import math
 from typing import Any, Final
 
 import orjson
 
-from llm_inference_router.dialects.fault import CONTEXT_CODE, Rendered
+from llm_inference_router.dialects.fault import CONTEXT_CODE, Rendered, headers_of
+from llm_inference_router.dialects.sse import named_frame
 from llm_inference_router.errors import RouterError
 
 _WORDS: Final = {
@@ -41,21 +41,12 @@ def error_object(error: RouterError, request_id: str) -> dict[str, Any]:
 
 def render(error: RouterError, request_id: str) -> Rendered:
     """Status, headers and body of an error answer."""
-    headers = [("content-type", "application/json")]
+    headers = headers_of(error, request_id)
     if request_id:
-        headers += [("request-id", request_id), ("x-request-id", request_id)]
-    if error.retry_after_s is not None:
-        headers.append(("retry-after", str(max(0, math.ceil(error.retry_after_s)))))
-    if error.should_retry is not None:
-        headers.append(("x-should-retry", "true" if error.should_retry else "false"))
-    return error.http_status, tuple(headers), orjson.dumps(error_object(error, request_id))
-
-
-def frame(event: bytes, data: bytes) -> bytes:
-    """One event of a stream; `data` holds no line end."""
-    return b"event: %b\ndata: %b\n\n" % (event, data)
+        headers = (*headers, ("request-id", request_id))
+    return error.http_status, headers, orjson.dumps(error_object(error, request_id))
 
 
 def frame_error(error: RouterError, request_id: str) -> bytes:
     """The event that ends a stream whose answer broke. Nothing follows it."""
-    return frame(b"error", orjson.dumps(error_object(error, request_id)))
+    return named_frame(b"error", orjson.dumps(error_object(error, request_id)))

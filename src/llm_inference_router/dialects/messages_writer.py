@@ -16,9 +16,11 @@ import orjson
 from llm_inference_router.dialects import messages
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.fault import Rendered
-from llm_inference_router.dialects.messages_answer import call_id, message, stop_of, usage_object
+from llm_inference_router.dialects.messages_answer import call_id, message, stop_of
 from llm_inference_router.dialects.messages_blocks import Blocks
-from llm_inference_router.dialects.messages_error import frame, frame_error, render
+from llm_inference_router.dialects.messages_error import frame_error, render
+from llm_inference_router.dialects.sse import named_frame
+from llm_inference_router.dialects.usage import usage_as_messages
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
 from llm_inference_router.vocabulary import DialectName
@@ -125,7 +127,7 @@ class MessagesWriter:
         elif name == b"message_delta":
             self._last = _merged(self._last, orjson.loads(data))
             return b""
-        return frame(name, data)
+        return named_frame(name, data)
 
     def end(
         self, held: Sequence[bytes], usage: Usage, *, told: bool, router: Mapping[str, Any] | None
@@ -133,21 +135,21 @@ class MessagesWriter:
         if self._blocks is None and self._last is not None:
             delta = self._last
             told_of = delta.get("usage") if told else None
-            delta["usage"] = told_of if told_of and "output_tokens" in told_of else usage_object(usage)
+            delta["usage"] = told_of if told_of and "output_tokens" in told_of else usage_as_messages(usage)
         else:
             stop, sequence = self._stop
             delta = {
                 "type": "message_delta",
                 "delta": {"stop_reason": stop, "stop_sequence": sequence},
-                "usage": usage_object(usage),
+                "usage": usage_as_messages(usage),
             }
         frames = [*held] if self._begun else [*held, self._start()]
         if self._blocks is not None:
             frames.append(self._blocks.finish())
         if router is not None:
             delta["router"] = router  # the last event that the official client hands on as it is
-        frames.append(frame(b"message_delta", orjson.dumps(delta)))
-        frames.append(frame(b"message_stop", b'{"type":"message_stop"}'))
+        frames.append(named_frame(b"message_delta", orjson.dumps(delta)))
+        frames.append(named_frame(b"message_stop", b'{"type":"message_stop"}'))
         return tuple(one for one in frames if one)
 
     def fail(self, error: RouterError, request_id: str) -> bytes:
@@ -166,9 +168,9 @@ class MessagesWriter:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage_object(Usage(head.prompt_tokens, 0)),
+            "usage": usage_as_messages(Usage(head.prompt_tokens, 0)),
         }
-        return frame(b"message_start", orjson.dumps({"type": "message_start", "message": begun}))
+        return named_frame(b"message_start", orjson.dumps({"type": "message_start", "message": begun}))
 
     def _delta(self, delta: _Delta, blocks: Blocks) -> bytes:
         frames = b""

@@ -8,9 +8,10 @@ from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.base import Head, Writer
 from llm_inference_router.dialects.fault import Rendered, render
 from llm_inference_router.dialects.responses_items import Items
-from llm_inference_router.dialects.responses_object import response, status_of, usage_from_chat
+from llm_inference_router.dialects.responses_object import response, status_of
 from llm_inference_router.dialects.responses_request import items, read
 from llm_inference_router.dialects.responses_writer import ResponsesWriter
+from llm_inference_router.dialects.usage import usage_as_responses, usage_of_chat
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Turn
 from llm_inference_router.vocabulary import DialectName
@@ -30,8 +31,8 @@ class Responses:
             pass
         for _ in output.close(status):
             pass
-        raw, tier = completion.get("usage"), completion.get("service_tier")
-        usage = usage_from_chat(raw) if raw else None
+        used, tier = usage_of_chat(completion.get("usage")), completion.get("service_tier")
+        usage = usage_as_responses(used) if used is not None else None
         return response(request, _named(head), output.output, status, finish=finish, usage=usage, tier=tier)
 
     def writer(self, request: ChatRequest, head: Head) -> ResponsesWriter:

@@ -5,7 +5,7 @@ names the place.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llm_inference_router.dialects.invalid import invalid_type, invalid_value, missing
+from llm_inference_router.dialects.invalid import invalid_type, invalid_value, missing, unfit
 from llm_inference_router.dialects.warning import warning
 
 _SUPPORTED: Final = "'input_text', 'input_image', 'input_file', 'input_audio', 'output_text' and 'refusal'"
@@ -16,8 +16,7 @@ def text_at(raw: Mapping[str, Any], name: str, place: str) -> str:
     """A required string."""
     value = raw.get(name)
     if type(value) is not str:
-        place = f"{place}.{name}"
-        raise missing(place) if value is None else invalid_type(place, "a string", value)
+        raise unfit(f"{place}.{name}", "a string", value)
     return value
 
 
@@ -33,9 +32,7 @@ def content(raw: Any, place: str, warnings: list[str]) -> str | list[dict[str, A
     if type(raw) is str:
         return raw
     if type(raw) is not list:
-        if raw is None:
-            raise missing(place)
-        raise invalid_type(place, "one of a string or an array of objects", raw)
+        raise unfit(place, "one of a string or an array of objects", raw)
     parts = [part for number, one in enumerate(raw) if (part := _part(one, f"{place}[{number}]", warnings)) is not None]
     if not parts:
         return ""
@@ -65,8 +62,7 @@ def _part(raw: Any, place: str, warnings: list[str]) -> dict[str, Any] | None:
     elif kind == "input_audio":
         audio = raw.get("input_audio")
         if type(audio) is not dict:
-            where = f"{place}.input_audio"
-            raise missing(where) if audio is None else invalid_type(where, "an object", audio)
+            raise unfit(f"{place}.input_audio", "an object", audio)
         text_at(audio, "data", f"{place}.input_audio")
         part = {"type": "input_audio", "input_audio": audio}
     else:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_inference_router.dialects import signature
-from llm_inference_router.dialects.invalid import invalid_type, invalid_value, missing
+from llm_inference_router.dialects.invalid import invalid_type, invalid_value, unfit
 from llm_inference_router.dialects.responses_content import content, optional_text, sees, text_at
 from llm_inference_router.dialects.warning import warning
 
@@ -39,7 +39,7 @@ class Turns:
         if kind is None:
             kind = "message" if "role" in raw else "item_reference" if raw.keys() <= {"id", "type"} and raw else None
         if type(kind) is not str:
-            raise missing(f"{place}.type") if kind is None else invalid_type(f"{place}.type", "a string", kind)
+            raise unfit(f"{place}.type", "a string", kind)
         if kind == "message":
             self._message(raw, place)
         elif kind == "function_call":

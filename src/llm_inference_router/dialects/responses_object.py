@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.errors import RouterError
-from llm_inference_router.types import ChatRequest, Usage
+from llm_inference_router.types import ChatRequest
 
 Status: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
 
@@ -72,31 +72,3 @@ def failed(answer: Mapping[str, Any], error: RouterError) -> dict[str, Any]:
     """The object of an answer that broke. Its error has one of the API's own codes; the event `error` has ours."""
     code = "rate_limit_exceeded" if error.http_status == 429 else "server_error"
     return {**answer, "status": "failed", "error": {"code": code, "message": error.message}, "incomplete_details": None}
-
-
-def usage_object(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.input_tokens,
-        "input_tokens_details": {
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        },
-        "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-    }
-
-
-def usage_from_chat(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a chat.completion's usage, as backends make it."""
-    prompt = raw.get("prompt_tokens_details") or {}
-    completion = raw.get("completion_tokens_details") or {}
-    return usage_object(
-        Usage(
-            raw["prompt_tokens"],
-            raw["completion_tokens"],
-            prompt.get("cached_tokens") or 0,
-            prompt.get("cache_write_tokens") or 0,
-            completion.get("reasoning_tokens") or 0,
-        )
-    )

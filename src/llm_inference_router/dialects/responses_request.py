@@ -6,8 +6,17 @@ from typing import Any, Final, Literal
 from msgspec import structs
 
 from llm_inference_router.dialects import chat_message
-from llm_inference_router.dialects.chat import MAX_MESSAGES, flag, metadata, model_name, positive
-from llm_inference_router.dialects.invalid import empty, invalid_type, invalid_value, missing
+from llm_inference_router.dialects.chat import (
+    FOREIGN,
+    MAX_MESSAGES,
+    NEEDS,
+    flag,
+    metadata,
+    model_name,
+    number,
+    positive,
+)
+from llm_inference_router.dialects.invalid import empty, invalid_type, invalid_value, unfit
 from llm_inference_router.dialects.responses_content import optional_text, text_at
 from llm_inference_router.dialects.responses_input import Turns
 from llm_inference_router.dialects.responses_tools import OWN, Tools
@@ -20,7 +29,6 @@ LOGPROBS: Final = "message.output_text.logprobs"
 LONGEST_ID: Final = 256
 
 _Format = Literal["text", "json_object", "json_schema"]
-_NEEDS: Final[dict[str, Capability]] = {"image": "vision", "audio": "audio"}
 _STRINGS: Final = (
     *("instructions", "previous_response_id", "truncation"),
     *("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier"),
@@ -30,9 +38,7 @@ _SAME: Final = (  # fields that chat has under the same name
     "service_tier",
 )
 _REFUSED: Final = {
-    "base_url": "endpoints are set in the router's configuration",
-    "api_base": "endpoints are set in the router's configuration",
-    "api_key": "endpoints are set in the router's configuration",
+    **dict.fromkeys(FOREIGN, "endpoints are set in the router's configuration"),
     "background": "an answer is given on the connection that asks for it",
     "conversation": "send the items, or `previous_response_id`",
     "prompt": "templates are known to the provider alone; send the text",
@@ -62,7 +68,7 @@ def read(doc: dict[str, Any], recalled: int = 0) -> ChatRequest:
     needs: set[Capability] = {"vision"} if turns.seen else set()
     messages = tuple([chat_message.read(one, index) for index, one in enumerate(body["messages"])])
     for message in messages:
-        needs.update(_NEEDS[kind] for kind in message.attachments if kind in _NEEDS)
+        needs.update(NEEDS[kind] for kind in message.attachments if kind in NEEDS)
     if tools.chat:
         needs.add("tools")
         _offer(doc, body, tools, needs)
@@ -136,9 +142,7 @@ def _judge(doc: dict[str, Any]) -> None:
     for name in _STRINGS:
         optional_text(doc, name, "")
     for name in ("temperature", "top_p"):
-        value = doc.get(name)
-        if value is not None and type(value) is not float and type(value) is not int:
-            raise invalid_type(name, "a number", value)
+        number(doc, name)
     for name in ("top_logprobs", "max_tool_calls"):
         value = doc.get(name)
         if value is not None and type(value) is not int:
@@ -163,14 +167,12 @@ def _input(doc: Mapping[str, Any], turns: Turns, *, open_ended: bool) -> None:
     if raw is None and open_ended:
         return
     if type(raw) is not list:
-        if raw is None:
-            raise missing("input")
-        raise invalid_type("input", "one of a string or an array of objects", raw)
+        raise unfit("input", "one of a string or an array of objects", raw)
     if len(raw) > MAX_MESSAGES:
         message = f"Invalid 'input': {len(raw)} items; at most {MAX_MESSAGES} are accepted."
         raise InvalidRequest(message, param="input", code="array_above_max_length")
-    for number, item in enumerate(raw):
-        turns.add(item, f"input[{number}]")
+    for position, item in enumerate(raw):
+        turns.add(item, f"input[{position}]")
     if not open_ended and not turns.references and not turns.finish():
         raise empty("input", "array", "at least one item that a model can read")
 
@@ -210,8 +212,7 @@ def _text(raw: Any, body: dict[str, Any]) -> _Format:
     text_at(wanted, "name", "text.format")
     schema = wanted.get("schema")
     if type(schema) is not dict:
-        place = "text.format.schema"
-        raise missing(place) if schema is None else invalid_type(place, "an object", schema)
+        raise unfit("text.format.schema", "an object", schema)
     named = {name: wanted[name] for name in ("name", "description", "schema", "strict") if wanted.get(name) is not None}
     body["response_format"] = {"type": "json_schema", "json_schema": named}
     return "json_schema"

@@ -7,7 +7,7 @@ tools only a relay can pass on: elsewhere they are left out, and a request that 
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
-from llm_inference_router.dialects.invalid import empty, invalid_type, invalid_value, missing, quoted
+from llm_inference_router.dialects.invalid import empty, invalid_type, invalid_value, quoted, unfit
 from llm_inference_router.dialects.responses_content import optional_text, text_at
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.errors import InvalidRequest
@@ -86,8 +86,7 @@ class Tools:
             raise invalid_value("tool_choice.mode", mode, "'auto' and 'required'")
         listed = raw.get("tools")
         if type(listed) is not list:
-            place = "tool_choice.tools"
-            raise missing(place) if listed is None else invalid_type(place, "an array of objects", listed)
+            raise unfit("tool_choice.tools", "an array of objects", listed)
         names, hosted = set(), []
         for number, tool in enumerate(listed):
             place = f"tool_choice.tools[{number}]"

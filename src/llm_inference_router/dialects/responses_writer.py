@@ -16,8 +16,10 @@ import orjson
 
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.responses_items import Event, Items
-from llm_inference_router.dialects.responses_object import failed, response, status_of, usage_object
+from llm_inference_router.dialects.responses_object import failed, response, status_of
 from llm_inference_router.dialects.responses_relayed import Relayed
+from llm_inference_router.dialects.sse import named_frame
+from llm_inference_router.dialects.usage import usage_as_responses
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
 
@@ -69,7 +71,7 @@ class ResponsesWriter:
         if self._relayed is None:
             self._relayed = Relayed()
         self._relayed.take(orjson.loads(data))
-        return _frame(piece.event, data)
+        return named_frame(piece.event, data)
 
     def end(
         self, held: Sequence[bytes], usage: Usage, *, told: bool, router: Mapping[str, Any] | None
@@ -81,7 +83,7 @@ class ResponsesWriter:
             frames += self._frames(items.delta(delta, logprobs))
         status = status_of(self._finish)
         frames += self._frames(items.close(status))
-        answer = self._object(items.output, status, usage=usage_object(usage))
+        answer = self._object(items.output, status, usage=usage_as_responses(usage))
         if router is not None:
             answer["router"] = router
         self.answer = answer
@@ -134,20 +136,16 @@ class ResponsesWriter:
         event = orjson.loads(data)
         if not isinstance(event.get("response"), dict):
             return tuple(held)
-        event["response"]["usage"] = answer.get("usage") or usage_object(usage)
+        event["response"]["usage"] = answer.get("usage") or usage_as_responses(usage)
         if router is not None:
             event["response"]["router"] = router
         self.answer = event["response"]
-        return (*held[:-1], head + b"\ndata: " + orjson.dumps(event) + b"\n\n")
+        return (*held[:-1], named_frame(head.removeprefix(b"event: "), orjson.dumps(event)))
 
     def _frames(self, events: Iterable[Event]) -> bytes:
         frames = []
         for kind, fields in events:
             data = orjson.dumps({"type": kind, "sequence_number": self._next, **fields})
             self._next += 1
-            frames.append(_frame(kind.encode(), data))
+            frames.append(named_frame(kind.encode(), data))
         return b"".join(frames)
-
-
-def _frame(name: bytes, data: bytes) -> bytes:
-    return b"event: " + name + b"\ndata: " + data + b"\n\n"

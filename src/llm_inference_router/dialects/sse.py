@@ -14,6 +14,8 @@ Event: TypeAlias = tuple[bytes, bytes]
 
 DONE: Final = b"[DONE]"
 DONE_FRAME: Final = b"data: [DONE]\n\n"
+END: Final = b"\n\n"
+"""What a parser is fed when the stream has ended: it closes the line and the event that are still open."""
 # Names that no wire can carry, since each holds a line end.
 MALFORMED: Final = b"malformed\n"  # this event only
 BROKEN: Final = b"broken\n"  # the stream: nothing follows
@@ -25,6 +27,11 @@ _BOM: Final = b"\xef\xbb\xbf"
 def frame(data: bytes) -> bytes:
     """One event that carries `data`, which holds no line end."""
     return b"data: " + data + b"\n\n"
+
+
+def named_frame(name: bytes, data: bytes) -> bytes:
+    """The same of an event with a name."""
+    return b"event: %b\ndata: %b\n\n" % (name, data)
 
 
 class Parser:
@@ -85,17 +92,6 @@ class Parser:
             self._held_size = len(tail)
             if self._held_size > self._limit:
                 return events + self._break("line")
-        return events
-
-    def close(self) -> list[Event]:
-        """The stream ended: what was begun and not closed by a blank line."""
-        events: list[Event] = []
-        if not self._broken:
-            if self._held:
-                self._line(b"".join(self._held), events)
-                self._held.clear()
-            self._line(b"", events)
-            self._broken = True
         return events
 
     def _fresh(self) -> bool:

@@ -110,7 +110,7 @@ class Calibration:
                     if self._over:
                         break
                     group.create_task(self._one(prompt))
-        except BaseExceptionGroup as errors:
+        except BaseExceptionGroup as errors:  # a task group hands on nothing else
             raise _innermost(errors) from errors
         given_up = tuple(name for name, count in self._failures.items() if count >= _FAILURES)
         return Summary(self._log.spent, self._finished, self._capped, self._stopped, given_up)

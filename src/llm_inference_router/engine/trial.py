@@ -10,10 +10,10 @@ from llm_inference_router.backends.base import Answer, Backend, Rendering, provi
 from llm_inference_router.backends.registry import relay
 from llm_inference_router.dialects.assemble import Assembly, added, estimate
 from llm_inference_router.dialects.base import Head, Writer
-from llm_inference_router.dialects.chat_writer import usage_object
 from llm_inference_router.dialects.continuation import Continuing, Seam, continued, whole
 from llm_inference_router.dialects.limit import limited
 from llm_inference_router.dialects.spoken import SPOKEN
+from llm_inference_router.dialects.usage import usage_as_chat
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
@@ -133,7 +133,7 @@ class Trial:
         answer, dialect = self.answer, self._request.dialect
         assert answer is not None
         if answer.dialect == "chat" and answer.usage is None and (usage := self.usage(None)) is not None:
-            answer.body["usage"] = usage_object(usage)  # OpenAI always sends it, and clients read it unasked
+            answer.body["usage"] = usage_as_chat(usage)  # OpenAI always sends it, and clients read it unasked
         if answer.dialect == dialect:
             return answer.body
         return SPOKEN[dialect].whole(answer.body, self._request, self._head())

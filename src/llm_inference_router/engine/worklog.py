@@ -85,7 +85,7 @@ def open_log(path: Path, plan: Plan) -> WorkLog:
         if not lines:
             _write(file, plan)
         return WorkLog(file, done)
-    except BaseException:
+    except BaseException:  # whatever it is, the file does not stay open
         file.close()
         raise
 

@@ -245,7 +245,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def _error(error: RouterError, path: str) -> Response:
     status, headers, body = refusal(error, path)
-    shown = {name: value for name, value in headers if value}
+    shown = dict(headers)
     if error.code == "missing_api_key":
         shown["www-authenticate"] = 'Basic realm="llm-inference-router"'  # so that a browser asks for the key
     return Response(body, status, shown)

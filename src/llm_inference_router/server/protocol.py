@@ -153,7 +153,7 @@ class GuardedProtocol(HttpToolsProtocol):
         path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")  # unknown before a request's first line
         status, headers, body = refusal(error, path)
         head = [f"HTTP/1.1 {status} {error.code}", "connection: close", f"content-length: {len(body)}"]
-        head += [f"{name}: {value}" for name, value in headers if value]
+        head += [f"{name}: {value}" for name, value in headers]
         self.transport.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
         self.transport.close()
 

@@ -82,7 +82,7 @@ def claim(connection: sqlite3.Connection, wish: Claim, expired_before: int) -> F
             (wish.scope, wish.key, wish.digest, wish.owner, wish.at),
         )
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # a cancellation too: nothing may stay half done
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

@@ -109,7 +109,7 @@ def open_writer(path: Path, *, lock_wait_s: float = 5.0, busy_wait_s: float = 0.
         connection.execute("PRAGMA wal_autocheckpoint=0")  # the writer chooses the moment (store.writer)
         _migrate(connection, path)
         connection.execute(f"PRAGMA busy_timeout={int(busy_wait_s * 1000)}").fetchone()
-    except BaseException:
+    except BaseException:  # whatever it is, the file does not stay open
         connection.close()
         raise
     return connection
@@ -134,7 +134,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         raise StoreFault(f"{path}: {error}") from error
-    except BaseException:
+    except BaseException:  # whatever it is, the file does not stay open
         connection.close()
         raise
     return connection
@@ -183,6 +183,6 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={number}")
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # a cancellation too: nothing may stay half done
         connection.execute("ROLLBACK")
         raise

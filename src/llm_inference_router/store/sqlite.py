@@ -72,7 +72,7 @@ class SqliteStore:
             raise StoreFault(f"{path}: {error}") from error
         try:
             store = cls(path, connection, Spill.open(path))
-        except BaseException:
+        except BaseException:  # whatever it is, the file does not stay open
             connection.close()
             raise
         store._writer.wake()
