@@ -24,7 +24,7 @@ IDENTITY = (
 )
 _CHUNK = IDENTITY % b"chat.completion.chunk"
 _END = b"0\r\n\r\n"
-_MESSAGE = {
+_MESSAGE: dict[str, object] = {
     "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
     "type": "message",
     "role": "assistant",
@@ -35,7 +35,7 @@ _MESSAGE = {
     "usage": {"input_tokens": 128, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1},
 }
 _ITEM = "msg_68af4030baa48193b0b43b4c2a176a1a0e6967589f080e78"
-_RESPONSE = {
+_RESPONSE: dict[str, object] = {
     "id": "resp_68af4030592c81938ec0a5fbab4a3e9f05438e46b5f69a3b",
     "object": "response",
     "created_at": 1760000000,

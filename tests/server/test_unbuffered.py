@@ -1,15 +1,14 @@
 """A stream is a stream: what the upstream has said is with the client before the upstream says more. Every dialect,
 through every backend, relayed and translated.
 
-The upstream waits after each part until the client has it. Was anything held back, both would wait for ever; the socket's
-time limit ends that.
+The upstream waits after each part until the client has it. Was anything held back, both would wait for ever; the
+socket's time limit ends that.
 """
 
 import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -110,10 +109,11 @@ def _responses(kind: str) -> list[bytes]:
     begun = {"type": "response.created", "sequence_number": 0, "response": response | {"output": []}}
     where = {"item_id": "i_1", "output_index": 0}
     item: dict[str, Any] = {"id": "i_1", "status": "in_progress"}
+    more: dict[str, Any] = {}
     opening = [begun]
     if kind == "tool":
         item |= {"type": "function_call", "call_id": "c_1", "name": "f", "arguments": ""}
-        name, more = "response.function_call_arguments.delta", {}
+        name = "response.function_call_arguments.delta"
     else:
         part, name = ("output_text", "response.output_text.delta") if kind == "text" else ("reasoning_text", "")
         name = name or "response.reasoning_text.delta"
@@ -122,7 +122,9 @@ def _responses(kind: str) -> list[bytes]:
         more = {"content_index": 0} | ({"logprobs": []} if kind == "text" else {})
     opening.append({"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": item})
     if kind != "tool":
-        empty = {"type": part, "text": ""} | ({"annotations": [], "logprobs": []} if kind == "text" else {})
+        empty: dict[str, Any] = {"type": part, "text": ""} | (
+            {"annotations": [], "logprobs": []} if kind == "text" else {}
+        )
         added = {"type": "response.content_part.added", "sequence_number": 2, "content_index": 0, "part": empty}
         opening.append(added | where)
     made = []
@@ -157,9 +159,8 @@ def router(server: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "api_key: sk-x, health: none, breaker: none, timeouts: {first_token: 60s, idle: 60s, total: 300s}}"
         for name in BACKENDS
     )
-    with serving(
-        tmp_path_factory.mktemp("unbuffered"), f"models:\n{models}\nroutes:\n  auto: {{models: [vllm]}}\n"
-    ) as running:
+    text = f"models:\n{models}\nroutes:\n  auto: {{models: [vllm]}}\n"
+    with serving(tmp_path_factory.mktemp("unbuffered"), text) as running:
         yield running
 
 
