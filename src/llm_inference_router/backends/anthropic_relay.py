@@ -2,7 +2,7 @@
 
 Its model is ours to name. `max_tokens` stays within what the model can write. Beyond that only what other models have
 left in the conversation is changed: their reasoning is left out, and ids, names and empty texts that Anthropic would
-refuse are mended.
+refuse are mended; and what this Claude refuses though others take it (`anthropic_refused`).
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from llm_inference_router.backends import anthropic_thinking, faults, normalise
+from llm_inference_router.backends import anthropic_refused, anthropic_thinking, faults, normalise
 from llm_inference_router.backends.anthropic import HEADERS, Anthropic
 from llm_inference_router.backends.anthropic_relay_message import message
 from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
@@ -25,9 +25,9 @@ _CALL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 
 
 class AnthropicRelay:
-    takes: frozenset[str] = frozenset()
-
     """Errors and credentials are those of the backend that translates."""
+
+    takes: frozenset[str] = frozenset()
 
     def __init__(self, backend: Anthropic) -> None:
         self._backend = backend
@@ -40,7 +40,7 @@ class AnthropicRelay:
         if limit is not None and request.max_tokens is not None and request.max_tokens > limit:
             body["max_tokens"] = limit
             warnings.append(warning("clamped", "max_tokens"))
-        anthropic_thinking.settle(body, claude(model.upstream_model), warnings)
+        anthropic_refused.mend(body, claude(model.upstream_model), warnings)
         headers = tuple((dict(HEADERS) | dict(request.headers)).items())
         call = Call("/messages", orjson.dumps(body), headers, stream=request.stream)
         return Encoded(call, tuple(dict.fromkeys(warnings)))
