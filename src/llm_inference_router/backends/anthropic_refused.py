@@ -7,7 +7,7 @@ what every Claude refuses is left to it to say. Thinking has a module of its own
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llm_inference_router.backends import anthropic_thinking
+from llm_inference_router.backends import anthropic_thinking, instructions
 from llm_inference_router.backends.anthropic_tools import demand
 from llm_inference_router.config.claude import Claude
 from llm_inference_router.dialects.warning import warning
@@ -22,11 +22,22 @@ _SAMPLERS: Final = ("temperature", "top_p", "top_k")
 def mend(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
     """Changes the body, and nothing in it that is the client's own; thinking included."""
     if model.version is not None:
+        _instruct(body, model, warnings)
         _force(body, model, warnings)
         _begin(body, model, warnings)
     anthropic_thinking.settle(body, model, warnings)
     if model.version is not None:
         _sample(body, model, warnings)
+
+
+def _instruct(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:
+    """What the operator says between the turns becomes part of the user's."""
+    if model.instructed:
+        return
+    spoken = [number for number, turn in enumerate(body["messages"]) if turn["role"] == "system"]
+    if spoken:
+        body["messages"] = instructions.in_turns(body["messages"])
+        warnings += [warning("rewritten", f"messages[{number}]") for number in spoken]
 
 
 def _force(body: dict[str, Any], model: Claude, warnings: list[str]) -> None:

@@ -18,6 +18,7 @@ from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
 from llm_inference_router.backends.anthropic_turns import call_id
 from llm_inference_router.backends.base import Answer, Call, Encoded, Rendering, provider_of
 from llm_inference_router.config.claude import claude
+from llm_inference_router.dialects.messages_spelling import spell_message, written
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Fault, Model
 
@@ -56,6 +57,7 @@ class AnthropicRelay:
             return faults.in_stream(body)
         if not isinstance(doc.get("content"), list):
             return Fault("malformed", "it has no content")
+        spell_message(doc, body)
         return message(doc, rendering)
 
     def decoder(self, rendering: Rendering) -> RelayDecoder:
@@ -72,8 +74,8 @@ def _turns(messages: list[dict[str, Any]], provider: str, warnings: list[str]) -
     turns: list[dict[str, Any]] = []
     gap = False  # a turn has been left out: its neighbours are of one role
     for turn in messages:
-        content = turn["content"]
-        if isinstance(content, list):
+        content = turn.get("content")
+        if isinstance(content, list) and turn["role"] != "system":
             mended = _mended(content, turn["role"] == "assistant", provider, warnings)
             if mended is not content:
                 if not mended:
@@ -120,6 +122,8 @@ def _mended(content: list[Any], assistant: bool, provider: str, warnings: list[s
 
 
 def _call(block: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    if (given := written(block.get("input"))) is not block.get("input"):
+        block = {**block, "input": given}
     name = call_id(block["id"])
     if name == block["id"] and _CALL_NAME.match(block["name"]):
         return block

@@ -9,6 +9,7 @@ from llm_inference_router.backends.anthropic_stream import finish_reason, usage_
 from llm_inference_router.backends.base import Answer, Rendering
 from llm_inference_router.dialects.assemble import estimate
 from llm_inference_router.dialects.messages_answer import usage_object
+from llm_inference_router.dialects.messages_spelling import written
 from llm_inference_router.dialects.signature import tag
 
 STOPS: Final = frozenset(
@@ -30,6 +31,9 @@ def message(doc: dict[str, Any], rendering: Rendering) -> Answer:
     usage = usage_of(doc.get("usage"))
     texts = [one["text"] for one in blocks if one["type"] == "text"]
     chars = sum(map(_size, blocks))
+    for one in blocks:
+        if one["type"] == "tool_use":
+            one["input"] = written(one["input"])
     if usage is None:
         doc["usage"] = usage_object(estimate(rendering.prompt_tokens, chars))
     else:
