@@ -134,7 +134,10 @@ def _messages(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One message, or one for each part of its content."""
     role, content, calls = message["role"], message.get("content"), message.get("tool_calls")
     if isinstance(content, list):
-        return [_part(role, part) for part in content]
+        parts = [_part(role, part) for part in content]
+        if parts and calls:
+            parts[-1]["tool_calls"] = [_call(call) for call in calls]
+        return parts
     if not isinstance(content, str) and calls is None:
         raise Refused(f"invalid message content type: {'<nil>' if content is None else 'float64'}")
     made = {"role": role, "content": content or "", "tool_calls": [_call(call) for call in calls or ()]}

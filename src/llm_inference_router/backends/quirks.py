@@ -120,8 +120,11 @@ def _one_text(quirks: Quirks, body: dict[str, Any]) -> str | None:
 
 def _with_text(message: dict[str, Any]) -> dict[str, Any]:
     content = message.get("content")
-    if isinstance(content, list) and all(part.get("type") in ("text", "refusal") for part in content):
-        return {**message, "content": "\n\n".join(part[part["type"]] for part in content)}
+    if isinstance(content, list):
+        if len(content) == 1 and message["role"] != "tool":
+            return message
+        if all(part.get("type") in ("text", "refusal") for part in content):
+            return {**message, "content": "\n\n".join(part[part["type"]] for part in content)}
     if content is None and not message.get("tool_calls"):
         return {**message, "content": message.get("refusal") or ""}
     return message
