@@ -14,7 +14,7 @@ from tests.serving.router import Router, config, serving
 from tests.serving.upstream import Upstream, upstream
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/http.md").read_text()
-ROWS = re.findall(r"^\| (GET|POST) (/\S*) \| (?:`(\w+)`|none) \|", PAGE, re.MULTILINE)
+ROWS = re.findall(r"^\| (GET|POST|DELETE) (/\S*) \| (?:`(\w+)`|none) \|", PAGE, re.MULTILINE)
 KEYS = {
     "inference": "sk-only-inference-1",
     "admin": "sk-only-admin-1",
