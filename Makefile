@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-real check format train train-check distil bench bench-decision bench-scenarios bench-tasks soak fuzz docs clean
+.PHONY: demo test test-real check format train train-check distil bench bench-decision bench-first bench-scenarios bench-tasks soak fuzz docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -71,6 +71,9 @@ bench: $(VENV)/dev.stamp
 
 bench-decision: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.decision $(ARGS)
+
+bench-first: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.first $(ARGS)
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.support.soak $(ARGS)

@@ -1,6 +1,7 @@
 """What a process tree costs, read from Linux: CPU time in microseconds, memory in MB."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,3 +94,9 @@ def preferred() -> Iterator[None]:
 def pinned(command: list[str], core: int) -> list[str]:
     """The command on one core, where there are two or more to keep apart."""
     return ["taskset", "-c", str(core), *command] if (os.cpu_count() or 1) > 1 else command
+
+
+def alone(core: int) -> None:
+    """Puts this process on one core, where there are two or more to keep apart."""
+    if sys.platform == "linux" and (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(0, {core})

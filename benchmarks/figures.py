@@ -1,6 +1,7 @@
 """From samples to what a reader wants: medians with their spread, ratios within a round, and the targets."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isnan
 from statistics import median
 
 from msgspec import Struct
@@ -9,13 +10,15 @@ from benchmarks.measure import Sample
 
 
 class Spread(Struct, frozen=True):
-    """The median over the rounds, the least and the most."""
+    """The median over the rounds, the least and the most; nan where nothing was measured."""
 
     median: float
     low: float
     high: float
 
     def text(self) -> str:
+        if isnan(self.median):
+            return "-"
         if self.low == self.high:
             return _short(self.median)
         return f"{_short(self.median)} [{_short(self.low)}-{_short(self.high)}]"
@@ -54,6 +57,10 @@ FIGURES: tuple[Figure, ...] = (
     Figure("  whole answer, times less than LiteLLM", lambda s: s.request_us, against="litellm", less=True),
     Figure("streamed chunk, paced, CPU us", lambda s: s.paced_us),
     Figure("  paced, times nginx", lambda s: s.paced_us, against="nginx"),
+    Figure("relayed Messages chunk, paced, CPU us", lambda s: s.messages_us),
+    Figure("  relayed Messages, times nginx", lambda s: s.messages_us, against="nginx"),
+    Figure("relayed Responses chunk, paced, CPU us", lambda s: s.responses_us),
+    Figure("  relayed Responses, times nginx", lambda s: s.responses_us, against="nginx"),
     Figure("streamed chunk, burst, CPU us", lambda s: s.burst_us),
     Figure("  burst, times nginx", lambda s: s.burst_us, against="nginx"),
     Figure("answers per second on one core", lambda s: s.requests_per_s),
@@ -69,6 +76,8 @@ GOALS: tuple[Goal, ...] = (
     Goal("  whole answer, times nginx", 16),
     Goal("  whole answer, times less than LiteLLM", 40, least=True),
     Goal("  paced, times nginx", 2.5),
+    Goal("  relayed Messages, times nginx", 2.5),
+    Goal("  relayed Responses, times nginx", 2.5),
     Goal("start to first answer, s", 1.0),
     Goal("memory idle, RSS MB", 80),
     Goal("errors", 0),
@@ -108,6 +117,8 @@ def verdicts(table: Table) -> list[Verdict]:
         if goal.figure not in table:
             continue
         value = table[goal.figure]["router"].median
+        if isnan(value):
+            continue
         met = value >= goal.limit if goal.least else value <= goal.limit
         found.append(Verdict(goal.figure.strip(), value, goal.limit, goal.least, met))
     return found

@@ -16,6 +16,8 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.script import PATHS, Speech
+
 _SYSTEM = (
     "You are a careful assistant. You answer briefly, name the facts that you rely on and say so when you are not "
     "sure. The user is planning a journey through western Europe by train, reads the answers on a small screen and "
@@ -27,8 +29,10 @@ _END = b"0\r\n\r\n"
 _EVENT = b"data: "
 
 
-def request_body(model: str, *, stream: bool = False, pace_ms: int = 0) -> bytes:
-    """The chat request that every gateway gets; about 650 bytes."""
+def request_body(model: str, *, stream: bool = False, pace_ms: int = 0, speech: Speech = "chat") -> bytes:
+    """The request that every gateway gets; about 650 bytes."""
+    if speech != "chat":
+        return json.dumps(_relayed(model, stream, pace_ms, speech), separators=(",", ":")).encode()
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _QUESTION}],
@@ -41,10 +45,20 @@ def request_body(model: str, *, stream: bool = False, pace_ms: int = 0) -> bytes
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def request_bytes(port: int, body: bytes, headers: Sequence[str] = ()) -> bytes:
+def _relayed(model: str, stream: bool, pace_ms: int, speech: Speech) -> dict[str, Any]:
+    """The same in another dialect."""
+    user = f"pace={pace_ms}" if pace_ms else "user-1234"
+    body: dict[str, Any] = {"model": model, "temperature": 0.7, "stream": stream}
+    if speech == "messages":
+        asked = [{"role": "user", "content": _QUESTION}]
+        return body | {"max_tokens": 256, "system": _SYSTEM, "messages": asked, "metadata": {"user_id": user}}
+    return body | {"max_output_tokens": 256, "instructions": _SYSTEM, "input": _QUESTION, "user": user}
+
+
+def request_bytes(port: int, body: bytes, headers: Sequence[str] = (), speech: Speech = "chat") -> bytes:
     """The whole HTTP request. `headers`: lines `name: value` beside those that every gateway gets."""
     lines = [
-        "POST /v1/chat/completions HTTP/1.1",
+        f"POST {PATHS[speech]} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
         "Content-Type: application/json",
         "Authorization: Bearer sk-1234",
@@ -225,8 +239,8 @@ async def streams(
 
 async def _main(arguments: argparse.Namespace) -> dict[str, float]:
     stream = arguments.mode == "streams"
-    body = request_body(arguments.model, stream=stream, pace_ms=arguments.pace)
-    request = request_bytes(arguments.port, body, arguments.header)
+    body = request_body(arguments.model, stream=stream, pace_ms=arguments.pace, speech=arguments.speech)
+    request = request_bytes(arguments.port, body, arguments.header, arguments.speech)
     gc.freeze()
     if stream:
         return await streams(
@@ -244,6 +258,7 @@ def main() -> None:
     parser.add_argument("mode", choices=("answers", "streams"))
     parser.add_argument("port", type=int)
     parser.add_argument("--model", default="gpt-4o-mini")
+    parser.add_argument("--speech", default="chat", choices=list(PATHS), help="the dialect that is asked in")
     parser.add_argument("--header", action="append", default=[], help="a line `name: value` for every request")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rate", type=float, default=100.0, help="answers: a second")

@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import nan
 from pathlib import Path
 
 from msgspec import Struct
 
 from benchmarks.cpu import Memory, Meter, memory, pinned, tree
 from benchmarks.load import request_body, request_bytes
+from benchmarks.script import Speech
 from benchmarks.targets import Target, prepared
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -60,6 +62,8 @@ class Sample(Struct, frozen=True):
     loaded: Memory  # with the paced streams
     after: Memory
     errors: int
+    messages_us: float = nan  # as `paced_us`, of Messages to an upstream that speaks them; nan: not measured
+    responses_us: float = nan  # the same of Responses
 
 
 class Running(Struct):
@@ -80,6 +84,7 @@ def measure(target: Target, upstream: int, folder: Path, lengths: Lengths) -> Sa
         added_p50_ms, added_p99_ms, late = added_latency(running, upstream, lengths)
         burst_us, torn = burst(running, lengths)
         paced_us, loaded, broken = paced(running, lengths)
+        relayed = {speech: paced(running, lengths, speech) for speech in target.relays}
         return Sample(
             gateway=target.name,
             start_s=running.start_s,
@@ -92,7 +97,9 @@ def measure(target: Target, upstream: int, folder: Path, lengths: Lengths) -> Sa
             paced_us=paced_us,
             loaded=loaded,
             after=memory(pid),
-            errors=bad + late + torn + broken,
+            errors=bad + late + torn + broken + sum(lost for _, _, lost in relayed.values()),
+            messages_us=relayed["messages"][0] if "messages" in relayed else nan,
+            responses_us=relayed["responses"][0] if "responses" in relayed else nan,
         )
 
 
@@ -133,13 +140,16 @@ def burst(running: Running, lengths: Lengths) -> tuple[float, int]:
     return meter.used_us() / max(1.0, result["events"]), int(result["errors"])
 
 
-def paced(running: Running, lengths: Lengths) -> tuple[float, Memory, int]:
-    """CPU us per chunk in the middle of many slow streams, memory with them, errors."""
+def paced(running: Running, lengths: Lengths, speech: Speech = "chat") -> tuple[float, Memory, int]:
+    """CPU us per chunk in the middle of many slow streams, memory with them, errors. `speech`: what the client and the
+    upstream speak.
+    """
     command = _load_command(
         running.port,
         *("streams", "--connections", str(lengths.paced), "--seconds", "0.5", "--pace", str(lengths.pace_ms)),
-        *("--window", *map(str, lengths.window)),
+        *("--window", *map(str, lengths.window), "--speech", speech),
         target=running.target,
+        model=running.target.relays.get(speech),
     )
     with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as load:
         assert load.stdout is not None
@@ -260,10 +270,12 @@ def _wrk(running: Running, seconds: float, connections: int) -> dict[str, int]:
     return result
 
 
-def _load_command(port: int, mode: str, *options: str, target: Target | None = None) -> list[str]:
+def _load_command(
+    port: int, mode: str, *options: str, target: Target | None = None, model: str | None = None
+) -> list[str]:
     command = [sys.executable, "-m", "benchmarks.load", mode, str(port), *options]
     if target is not None:
-        command += ["--model", target.model]
+        command += ["--model", model or target.model]
         for line in target.headers:
             command += ["--header", line]
     return pinned(command, _LOAD_CORE)

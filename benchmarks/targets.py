@@ -9,6 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from benchmarks.script import Speech
+
 _HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("LLM_ROUTER_BENCH") or Path.home() / ".cache" / "llm-router-bench")
 _LITELLM = "litellm[proxy]==1.106.2"
@@ -30,14 +32,24 @@ class Target(Struct, frozen=True):
     headers: tuple[str, ...] = ()
     environment: Mapping[str, str] = {}
     boot_s: float = 30.0  # the longest wait for the first answer
+    relays: Mapping[Speech, str] = {}  # dialects that it passes on as they are: the model to ask for
 
 
 TARGETS: Mapping[str, Target] = {
     target.name: target
     for target in (
-        Target("nginx", ("nginx", "-e", "stderr", "-p", "@FOLDER@", "-c", "@CONFIG@"), "nginx.conf"),
         Target(
-            "router", ("@BIN@/llm-router", "serve", "--config", "@CONFIG@", "--port", "@PORT@"), "router.yaml", "auto"
+            "nginx",
+            ("nginx", "-e", "stderr", "-p", "@FOLDER@", "-c", "@CONFIG@"),
+            "nginx.conf",
+            relays={"messages": "claude", "responses": "gpt"},
+        ),
+        Target(
+            "router",
+            ("@BIN@/llm-router", "serve", "--config", "@CONFIG@", "--port", "@PORT@"),
+            "router.yaml",
+            "auto",
+            relays={"messages": "claude", "responses": "gpt"},
         ),
         Target(
             "litellm",
@@ -95,6 +107,7 @@ def prepared(target: Target, folder: Path, port: int, upstream: int) -> Target:
         headers=tuple(_replaced(line, words) for line in target.headers),
         environment=target.environment,
         boot_s=target.boot_s,
+        relays=target.relays,
     )
 
 

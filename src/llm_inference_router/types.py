@@ -358,12 +358,14 @@ class Outcome(Struct, frozen=True):
 
 class Turn(Struct, frozen=True):
     """An answer that a later request may go on from, by the id the client knows. `input`, `output` are JSON arrays of
-    OpenAI's Responses; before them came the turn named `previous` ("": none)."""
+    OpenAI's Responses; before them came the turn named `previous` ("": none). `answer`: the response object without its
+    output, as JSON ("": not kept)."""
 
     id: str
     previous: str
     input: str
     output: str
+    answer: str = ""
 
 
 class Content(Struct, frozen=True):

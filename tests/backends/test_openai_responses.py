@@ -75,6 +75,19 @@ def test_a_request_passes_with_all_its_fields_but_the_model() -> None:
     assert (encoded.call.path, encoded.call.stream, encoded.warnings) == ("/responses", True, ())
 
 
+@pytest.mark.proves("responses", "openai", "limits", evidence="specification")
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_limit_beyond_what_the_model_can_write_is_lowered(stream: bool) -> None:
+    asked = request(max_output_tokens=5000, stream=stream)
+    encoded = RELAY.encode(asked, model("openai", max_output=4096))
+    assert orjson.loads(encoded.call.body)["max_output_tokens"] == 4096
+    assert encoded.warnings == ("warning;clamped;max_output_tokens",)
+    assert asked.source["max_output_tokens"] == 5000, "another model may be asked after this one"
+    for limit in (None, 5000, 8192):
+        encoded = RELAY.encode(asked, model("openai", max_output=limit))
+        assert (orjson.loads(encoded.call.body)["max_output_tokens"], encoded.warnings) == (5000, ())
+
+
 @pytest.mark.parametrize(
     ("item", "wanted", "warned"),
     [

@@ -309,6 +309,7 @@ def test_a_whole_answer_says_what_its_stream_says() -> None:
     calls = arguments('{"a": [1, 2]}', "{}")
     got = message(completion({"content": "So.", "reasoning_content": "Hm.", "tool_calls": calls}, "tool_calls"), HEAD)
     judge(got)
+    got = orjson.loads(orjson.dumps(got))
     streamed = answer(
         piece({"reasoning_content": "Hm."}),
         piece({"content": "So."}),
@@ -333,7 +334,7 @@ def test_a_whole_answer_says_what_its_stream_says() -> None:
 def test_arguments_that_are_no_object_are_wrapped_in_a_whole_answer(text: str, value: dict[str, Any]) -> None:
     got = message(completion({"tool_calls": arguments(text)}, "tool_calls"), HEAD)
     assert judge(got).stop_reason == "tool_use"
-    assert got["content"][0]["input"] == value
+    assert orjson.loads(orjson.dumps(got))["content"][0]["input"] == value
 
 
 def test_a_whole_answers_signed_reasoning_is_passed_on() -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
+from collections.abc import MutableMapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llm_inference_router.config.load import load
 from llm_inference_router.errors import Busy
+from llm_inference_router.server.app import Router as App
 from llm_inference_router.server.body import Arriving, read_body
 from llm_inference_router.server.protocol import GuardedProtocol
 from tests.serving.router import config, parse, serving
@@ -91,6 +94,39 @@ def test_bodies_that_arrive_have_a_bound_of_their_own_and_give_back_what_they_to
     assert 1.0 <= (raised.value.retry_after_s or 0.0) <= 3.0
     assert arriving.bytes == 0
     assert asyncio.run(body_in([b"x" * 100], arriving)) == b"x" * 100, "what is whole waits for nobody"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/route", "/v1/messages/count_tokens"])
+def test_every_path_that_reads_a_body_keeps_to_the_one_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("llm_inference_router.server.inference.Arriving", lambda: Arriving(most=10))
+    store = f"store: {{url: 'sqlite:///{tmp_path}/r.db'}}"
+    (tmp_path / "router.yaml").write_text(config("http://127.0.0.1:1/v1", "one", extra=store))
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b"123456", "more_body": True}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        app = App(load(tmp_path / "router.yaml"))
+        await app.start()
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+        }
+        await app(scope, receive, send)
+        await app.stop()
+
+    asyncio.run(run())
+    assert sent[0]["status"] == 429
+    assert b"bodies are arriving at once" in sent[1]["body"]
 
 
 HALF = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"

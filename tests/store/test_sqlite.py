@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ import pytest
 from msgspec import structs
 
 from llm_inference_router.errors import ConfigError
+from llm_inference_router.store import turns
 from llm_inference_router.store.base import Store, StoreFault
 from llm_inference_router.store.schema import floor_id
 from llm_inference_router.store.sqlite import SqliteStore
@@ -244,7 +246,7 @@ def test_two_stores_share_one_file(tmp_path: Path) -> None:
 def answer(name: str, previous: str, at: int = NOON) -> Record:
     made = record(at, content=True)
     assert made.content is not None
-    turn = Turn(name, previous, '[{"role":"user","content":"q"}]', "[]")
+    turn = Turn(name, previous, '[{"role":"user","content":"q"}]', "[]", '{"id":1}')
     return structs.replace(made, content=structs.replace(made.content, turn=turn))
 
 
@@ -267,6 +269,31 @@ def test_an_answer_is_found_again_for_its_key_alone_committed_or_spilled(tmp_pat
         assert store.answered(key, first.decision.id)
         assert not store.answered("another", first.decision.id)
         assert convert(store.decision(first.decision.id)) == first
+
+    use(store, work)
+
+
+def test_an_answer_is_forgotten_for_its_key_alone_committed_or_spilled(tmp_path: Path) -> None:
+    store = SqliteStore.open(f"sqlite:///{tmp_path}/router.db")
+    first, second = answer("resp_1", ""), answer("resp_2", "resp_1")
+    key = first.decision.key
+
+    async def work() -> None:
+        await store.append(first)
+        with closing(sqlite3.connect(tmp_path / "router.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await store.append(second)  # the database is locked: to the spill
+            other.execute("ROLLBACK")
+        for name in ("resp_1", "resp_2"):
+            await store.perform(partial(turns.forget, key="another", name=name))
+        assert len(store.thread(key, "resp_2", 10**6).turns) == 2
+        await store.perform(partial(turns.forget, key=key, name="resp_2"))
+        assert store.thread(key, "resp_2", 10**6).turns == ()
+        assert store.thread(key, "resp_1", 10**6).turns == (first.content.turn,)  # type: ignore[union-attr]
+        kept = store.decision(second.decision.id)
+        assert kept is not None
+        assert kept["content"] is None
+        assert kept["outcome"]["usage"] is not None
 
     use(store, work)
 

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_inference_router.backends import anthropic_thinking
+from llm_inference_router.backends.anthropic_refused import LEAST_TOP_P
 from llm_inference_router.config.claude import Claude
 from llm_inference_router.dialects.warning import warning
 
@@ -66,7 +67,7 @@ def sample(body: Mapping[str, Any], result: dict[str, Any], model: Claude, warni
                 warnings.append(warning("clamped", "temperature"))
     if top_p is not None and top_p != 1:  # 1 is the default
         beside = model.one_sampler and "temperature" in result
-        if not model.samples or beside or (thinks and top_p < 0.95):
+        if not model.samples or beside or (thinks and top_p < LEAST_TOP_P):
             warnings.append(warning("dropped", "top_p"))
         else:
             result["top_p"] = top_p

@@ -2,7 +2,7 @@
 
 Its model is ours to name. `max_tokens` stays within what the model can write. Beyond that only what other models have
 left in the conversation is changed: their reasoning is left out, and ids, names and empty texts that Anthropic would
-refuse are mended.
+refuse are mended; and what this Claude refuses though others take it (`anthropic_refused`).
 """
 
 import re
@@ -11,13 +11,14 @@ from typing import Any, Final
 
 import orjson
 
-from llm_inference_router.backends import anthropic_thinking, normalise
+from llm_inference_router.backends import anthropic_refused, anthropic_thinking, normalise
 from llm_inference_router.backends.anthropic import HEADERS, Anthropic
 from llm_inference_router.backends.anthropic_relay_message import message
 from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
 from llm_inference_router.backends.anthropic_turns import call_id
 from llm_inference_router.backends.base import Answer, Call, Decoder, Encoded, Rendering, provider_of
 from llm_inference_router.config.claude import claude
+from llm_inference_router.dialects.messages_spelling import spell_message, written
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Fault, Model
 
@@ -37,7 +38,7 @@ class AnthropicRelay(Anthropic):
         if limit is not None and request.max_tokens is not None and request.max_tokens > limit:
             body["max_tokens"] = limit
             warnings.append(warning("clamped", "max_tokens"))
-        anthropic_thinking.settle(body, claude(model.upstream_model), warnings)
+        anthropic_refused.mend(body, claude(model.upstream_model), warnings)
         headers = tuple((dict(HEADERS) | dict(request.headers)).items())
         call = Call("/messages", orjson.dumps(body), headers, stream=request.stream)
         return Encoded(call, tuple(dict.fromkeys(warnings)))
@@ -48,6 +49,7 @@ class AnthropicRelay(Anthropic):
             return doc
         if not isinstance(doc.get("content"), list):
             return Fault("malformed", "it has no content")
+        spell_message(doc, body)
         return message(doc, rendering)
 
     def decoder(self, rendering: Rendering) -> Decoder:
@@ -58,8 +60,8 @@ def _turns(messages: list[dict[str, Any]], provider: str, warnings: list[str]) -
     turns: list[dict[str, Any]] = []
     gap = False  # a turn has been left out: its neighbours are of one role
     for turn in messages:
-        content = turn["content"]
-        if isinstance(content, list):
+        content = turn.get("content")
+        if isinstance(content, list) and turn["role"] != "system":
             mended = _mended(content, turn["role"] == "assistant", provider, warnings)
             if mended is not content:
                 if not mended:
@@ -106,6 +108,8 @@ def _mended(content: list[Any], assistant: bool, provider: str, warnings: list[s
 
 
 def _call(block: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    if (given := written(block.get("input"))) is not block.get("input"):
+        block = {**block, "input": given}
     name = call_id(block["id"])
     if name == block["id"] and _CALL_NAME.match(block["name"]):
         return block

@@ -8,6 +8,7 @@ from typing import Any
 from llm_inference_router.backends.anthropic_stream import STOPS, finish_reason
 from llm_inference_router.backends.base import Answer, Rendering
 from llm_inference_router.dialects.assemble import estimate
+from llm_inference_router.dialects.messages_spelling import written
 from llm_inference_router.dialects.signature import tag
 from llm_inference_router.dialects.usage import COUNTS, usage_as_messages, usage_of_messages
 
@@ -23,6 +24,9 @@ def message(doc: dict[str, Any], rendering: Rendering) -> Answer:
     usage = usage_of_messages(doc.get("usage"))
     texts = [one["text"] for one in blocks if one["type"] == "text"]
     chars = sum(map(_size, blocks))
+    for one in blocks:
+        if one["type"] == "tool_use":
+            one["input"] = written(one["input"])
     if usage is None:
         doc["usage"] = usage_as_messages(estimate(rendering.prompt_tokens, chars))
     else:

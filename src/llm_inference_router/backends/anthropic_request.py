@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from llm_inference_router.backends import anthropic_effort, anthropic_tools
+from llm_inference_router.backends.anthropic_refused import GO_ON
 from llm_inference_router.backends.anthropic_schema import closed
 from llm_inference_router.backends.anthropic_turns import Turns
 from llm_inference_router.backends.base import provider_of
@@ -60,8 +61,6 @@ _HARMLESS: Final[Mapping[str, tuple[Any, ...]]] = {
 _HINTS: Final = frozenset({"prompt_cache_key", "prompt_cache_retention"})
 _TIERS: Final = {"default": "standard_only", "standard_only": "standard_only", "priority": "auto"}
 _USER_ID: Final = 256
-GO_ON: Final = "(go on)"
-"""Said for the user where a model takes no beginning of its answer, and the conversation ends with one."""
 
 
 def encode(request: ChatRequest, model: Model) -> tuple[dict[str, Any], tuple[str, ...]]:

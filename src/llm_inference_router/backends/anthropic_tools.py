@@ -49,17 +49,22 @@ def translate(body: Mapping[str, Any], model: Claude, warnings: list[str]) -> To
     if isinstance(wanted, dict) and wanted.get("type") == "allowed_tools":
         made, wanted = _allowed(wanted, made, warnings)
     choice = _choice(wanted, warnings)
-    demand = ""
+    asked = ""
     if choice is not None and choice["type"] in ("any", "tool") and not model.forced:
-        which = f"the tool {choice['name']}" if choice["type"] == "tool" else "at least one of the tools"
-        demand = f"Call {which} in your answer, whatever else you say."
+        asked = demand(choice)
         choice = {"type": "auto"}
         warnings.append(warning("weakened", "tool_choice"))
     if body.get("parallel_tool_calls") is False:
         choice = choice or {"type": "auto"}
         if choice["type"] != "none":
             choice["disable_parallel_tool_use"] = True
-    return Tools(made, choice, demand)
+    return Tools(made, choice, asked)
+
+
+def demand(choice: Mapping[str, Any]) -> str:
+    """What asks for the call of a tool, in the prompt of a model that cannot be forced."""
+    which = f"the tool {choice.get('name')}" if choice["type"] == "tool" else "at least one of the tools"
+    return f"Call {which} in your answer, whatever else you say."
 
 
 def _tool(tool: Mapping[str, Any], model: Claude, warnings: list[str]) -> dict[str, Any]:

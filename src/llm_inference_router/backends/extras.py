@@ -6,6 +6,7 @@
 | cache_control, citations, reasoning, reasoning_content  | left out                 | sent on       | left out    |
 | is_error                                                | left out                 | sent on       | said        |
 | pictures in the result of a tool                        | the user shows them      | the same      | the same    |
+| system messages after the first (Messages alone)        |                          |               | as it takes |
 | top_k, efforts, tiers, more than four stops             | sent on                  | sent on       | as it takes |
 
 OpenAI refuses a message with a field that it does not know; other servers use such fields or skip them. What a chat
@@ -16,6 +17,7 @@ that understand them, so here they are left out without a word: its clients send
 from collections.abc import Mapping
 from typing import Any, Final
 
+from llm_inference_router.backends import instructions
 from llm_inference_router.backends.quirks import Quirks
 from llm_inference_router.dialects.signature import untag
 from llm_inference_router.dialects.warning import warning
@@ -35,6 +37,11 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
     """Changes `body`, a copy of the request's, in place; says what was changed."""
     translated = request.dialect != "chat"
     strict = translated or quirks.strict_messages
+    placed = (
+        instructions.in_chat(body["messages"]) if request.dialect == "messages" and quirks.name != "openai" else None
+    )
+    if placed is not None:
+        body["messages"] = placed
     stripping = _Stripping(_STRICT if strict else _ALWAYS, translated)
     messages = stripping.messages(body["messages"])
     if messages is not None:
@@ -43,6 +50,8 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
         body["tools"] = [stripping.without(tool) for tool in body["tools"]]
     if translated:
         _fit(body, request, model, quirks, stripping.warnings)
+    if placed is not None:
+        stripping.warnings.append(warning("rewritten", "messages"))
     return list(dict.fromkeys(stripping.warnings))
 
 

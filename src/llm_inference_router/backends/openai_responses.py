@@ -1,8 +1,9 @@
 """OpenAI's Responses upstream, for clients that speak them: what routing need not change passes as it came.
 
-Changed on the way there: the model; what the router recalled of earlier answers stands in `input`; and reasoning that
-another provider sealed is left out, since OpenAI would refuse it. On the way back: the model, seals are tagged with who
-made them, and what the official client would refuse is made valid.
+Changed on the way there: the model; `max_output_tokens` stays within what it can write; what the router recalled of
+earlier answers stands in `input`; and reasoning that another provider sealed is left out, since OpenAI would refuse it.
+On the way back: the model, seals are tagged with who made them, and what the official client would refuse is made
+valid.
 """
 
 import re
@@ -36,6 +37,10 @@ class OpenAIResponses(OpenAI):
             provider = provider_of(model)
             items = [_item(item, provider, warnings) for item in body["input"]]
             body["input"] = [item for item in items if item is not None]
+        limit = model.max_output
+        if limit is not None and request.max_tokens is not None and request.max_tokens > limit:
+            body["max_output_tokens"] = limit
+            warnings.append(warning("clamped", "max_output_tokens"))
         if not request.stream:
             body.pop("stream_options", None)
         call = Call("/responses", orjson.dumps(body), JSON_HEADERS, stream=request.stream)

@@ -3,8 +3,10 @@ of them.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
+import orjson
 from msgspec import Struct
 
 from llm_inference_router.dialects import completions
@@ -24,6 +26,10 @@ class Quirks(Struct, frozen=True):
     one_choice: bool = False  # ignores n
     no_json_schema: bool = False  # knows json_object alone
     strict_messages: bool = False  # refuses messages with fields that it does not know
+    one_text: bool = False  # makes a message of each part of a content, and knows no empty one
+    object_arguments: bool = False  # refuses calls in the conversation whose arguments are no JSON object
+    free_choice: bool = False  # ignores tool_choice
+    efforts: frozenset[str] | None = None  # refuses another reasoning_effort; None: takes any
     continues: bool = False  # has to be told that the last message is the beginning of the answer
     completions: frozenset[str] | None = None  # None: no /v1/completions; else what that takes beside one text
     embeddings: bool = False  # has /v1/embeddings
@@ -106,12 +112,103 @@ def _format(quirks: Quirks, body: dict[str, Any]) -> str | None:
     return None
 
 
+def _one_text(quirks: Quirks, body: dict[str, Any]) -> str | None:
+    if quirks.one_text:
+        body["messages"] = [_with_text(message) for message in body["messages"]]
+    return None  # said in another way, which no client can tell
+
+
+def _with_text(message: dict[str, Any]) -> dict[str, Any]:
+    content = message.get("content")
+    if isinstance(content, list):
+        if len(content) == 1 and message["role"] != "tool":
+            return message
+        if all(part.get("type") in ("text", "refusal") for part in content):
+            return {**message, "content": "\n\n".join(part[part["type"]] for part in content)}
+    if content is None and not message.get("tool_calls"):
+        return {**message, "content": message.get("refusal") or ""}
+    return message
+
+
+def _object_arguments(quirks: Quirks, body: dict[str, Any]) -> str | None:
+    if not quirks.object_arguments:
+        return None
+    said: str | None = None
+    turns = list(body["messages"])
+    for at, message in enumerate(turns):
+        calls = message.get("tool_calls")
+        if not calls or all(is_object(_arguments(call)) for call in calls):
+            continue
+        turns[at] = {**message, "tool_calls": [_mended(call) for call in calls]}
+        if any(_arguments(call).strip() and not is_object(_arguments(call)) for call in calls):
+            said = warning("rewritten", "tool_calls")
+    body["messages"] = turns
+    return said
+
+
+def _arguments(call: dict[str, Any]) -> str:
+    """Of a function; a call of another kind has none that this server would read."""
+    function = call.get("function")
+    given = function.get("arguments") if isinstance(function, dict) else "{}"
+    return given if isinstance(given, str) else ""
+
+
+def _mended(call: dict[str, Any]) -> dict[str, Any]:
+    given = _arguments(call)
+    if is_object(given):
+        return call
+    value: Any = given
+    with suppress(orjson.JSONDecodeError):
+        value = orjson.Fragment(given) if orjson.loads(given) is not None else given
+    whole = orjson.dumps({"arguments": value}).decode() if given.strip() else "{}"
+    return {**call, "function": {**call["function"], "arguments": whole}}
+
+
+def is_object(text: str) -> bool:
+    """Whether this JSON text is an object."""
+    with suppress(orjson.JSONDecodeError):
+        return isinstance(orjson.loads(text), dict)
+    return False
+
+
+def _free_choice(quirks: Quirks, body: dict[str, Any]) -> str | None:
+    """What of the choice among tools can be had by offering fewer."""
+    if not quirks.free_choice or (wanted := body.pop("tool_choice", None)) in (None, "auto"):
+        return None
+    if wanted == "none":
+        body.pop("tools", None)
+        return warning("rewritten", "tool_choice")
+    if isinstance(wanted, dict) and wanted.get("type") == "allowed_tools":
+        allowed = wanted.get("allowed_tools") or {}
+        names = {_name(tool) for tool in allowed.get("tools") or ()}
+        body["tools"] = [tool for tool in body.get("tools") or () if _name(tool) in names]
+        return warning("dropped" if allowed.get("mode") == "required" else "rewritten", "tool_choice")
+    return warning("dropped", "tool_choice")
+
+
+def _name(tool: Any) -> Any:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return function.get("name") if isinstance(function, dict) else None
+
+
+def _effort(quirks: Quirks, body: dict[str, Any]) -> str | None:
+    effort = body.get("reasoning_effort")
+    if quirks.efforts is None or effort is None or effort in quirks.efforts:
+        return None
+    body["reasoning_effort"] = "low" if effort == "minimal" else "high"
+    return warning("clamped", "reasoning_effort")
+
+
 _STEPS: Final[tuple[Callable[[Quirks, dict[str, Any]], str | None], ...]] = (
     _developer,
     _max_tokens,
     _top_p,
     _choices,
     _format,
+    _one_text,
+    _object_arguments,
+    _free_choice,
+    _effort,
 )
 
 # What /v1/completions takes beside one text: recorded traffic (vllm, llama-cpp-python), and for the others
@@ -140,6 +237,10 @@ TABLE: Final[dict[str, Quirks]] = {
             developer_role=False,
             only_max_tokens=True,
             one_choice=True,
+            one_text=True,
+            object_arguments=True,
+            free_choice=True,
+            efforts=frozenset({"none", "low", "medium", "high"}),
             completions=frozenset({"suffix"}),
             embeddings=True,
         ),

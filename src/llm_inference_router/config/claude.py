@@ -85,6 +85,13 @@ class Claude(Struct, frozen=True):
         return not (self._since(5, 5) or (self.line in _THINKERS and self._since(5, 1)))
 
     @property
+    def instructed(self) -> bool:
+        """Takes turns of the system among the others: Opus since 4.8; of Sonnet 5 sources differ."""
+        if self.line == "sonnet":
+            return self._since(5, 5)
+        return self._since(4, 8)
+
+    @property
     def prefilled(self) -> bool:
         """Goes on from the beginning of an answer."""
         return not (self._since(4, 6) or self.line in _THINKERS)

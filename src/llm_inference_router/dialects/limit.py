@@ -8,6 +8,7 @@ from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest
 
 FIELDS: Final = ("max_tokens", "max_completion_tokens")
+_OWN_WORD: Final = {"responses": "max_output_tokens"}  # of a dialect whose client never wrote chat's
 
 
 def limited(request: ChatRequest, most: int | None) -> ChatRequest:
@@ -18,5 +19,5 @@ def limited(request: ChatRequest, most: int | None) -> ChatRequest:
     lowered = [field for field in FIELDS if body.get(field) is not None]
     for field in lowered:
         body[field] = most
-    warnings = (*request.warnings, *[warning("clamped", field) for field in lowered])
+    warnings = (*request.warnings, *[warning("clamped", _OWN_WORD.get(request.dialect, field)) for field in lowered])
     return structs.replace(request, body=body, max_tokens=most, warnings=warnings)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.messages_invalid import misplaced, missing, text_of, unfit, unknown
+from llm_inference_router.dialects.messages_spelling import spell_turns
 from llm_inference_router.dialects.messages_tools import choose, tools
 from llm_inference_router.dialects.messages_turns import Turns
 from llm_inference_router.dialects.warning import warning
@@ -32,7 +33,7 @@ _THINKING: Final = ("enabled", "adaptive", "disabled", "between_tools")
 
 def parse(body: bytes) -> ChatRequest:
     """Raises InvalidRequest, and nothing else, for whatever is not a Messages request."""
-    doc = chat.load(body)
+    doc = _load(body)
     if doc.get("max_tokens") is None:
         raise missing("max_tokens")
     return read(doc)
@@ -40,7 +41,13 @@ def parse(body: bytes) -> ChatRequest:
 
 def parse_count(body: bytes) -> ChatRequest:
     """A request whose tokens are to be counted: one without `max_tokens`."""
-    return read(chat.load(body))
+    return read(_load(body))
+
+
+def _load(body: bytes) -> dict[str, Any]:
+    doc = chat.load(body)
+    spell_turns(doc, body)
+    return doc
 
 
 def read(doc: dict[str, Any]) -> ChatRequest:
@@ -121,6 +128,8 @@ def _messages(doc: dict[str, Any], turns: Turns) -> None:
         raise InvalidRequest(message, param="messages", code="array_above_max_length")
     for index, message in enumerate(raw):
         turns.add(message, index)
+    if not turns.begun:
+        raise InvalidRequest("messages: at least one message is required", param="messages", code="empty_array")
 
 
 def _sampling(doc: dict[str, Any], body: dict[str, Any]) -> None:

@@ -81,12 +81,15 @@ def _signed(block: dict[str, Any]) -> dict[str, Any]:
     return {**block, "signature": UNSIGNED} if unsigned else block
 
 
-def _input(arguments: str) -> dict[str, Any]:
-    """Arguments as the object that a client insists on; what is none is wrapped, so that nothing of it is lost."""
+def _input(arguments: str) -> Any:
+    """Arguments as the object that a client insists on, in the model's own spelling: parsing rounds long numbers. What
+    is no object is wrapped, so that nothing of it is lost.
+    """
     if not arguments.strip():
         return {}
-    value: Any = arguments
-    if arguments.count("[") + arguments.count("{") <= _DEEPEST:  # or what was read might not be written again
+    if arguments.count("[") + arguments.count("{") <= _DEEPEST:  # clients read no deeper
         with suppress(orjson.JSONDecodeError):
-            value = orjson.loads(arguments)
-    return value if isinstance(value, dict) else {"arguments": value}
+            is_object = isinstance(orjson.loads(arguments), dict)
+            spelt = orjson.Fragment(arguments)
+            return spelt if is_object else {"arguments": spelt}
+    return {"arguments": arguments}

@@ -10,6 +10,8 @@ import orjson
 
 from llm_inference_router.dialects.messages_content import Content, checked
 from llm_inference_router.dialects.messages_invalid import misplaced, missing, text_of, unfit, unknown
+from llm_inference_router.dialects.messages_spelling import Spelt
+from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import Message
 from llm_inference_router.vocabulary import Modality
 
@@ -46,10 +48,10 @@ class Turns:
             raise unfit(place, "a valid object", raw)
         role = text_of(raw, "role", place)
         if role == "system":
-            why = "a system prompt is not a message here; put it into the top-level `system`"
-            raise misplaced(f"{place}.role", why)
+            self._instruct(raw, place)
+            return
         if role not in ("user", "assistant"):
-            raise unknown(f"{place}.role", role, "'user' or 'assistant'")
+            raise unknown(f"{place}.role", role, "'user', 'assistant' or 'system'")
         content = raw.get("content")
         place += ".content"
         if type(content) is str:
@@ -67,6 +69,29 @@ class Turns:
             self._user(blocks)
         else:
             self._assistant(blocks)
+
+    def _instruct(self, raw: dict[str, Any], place: str) -> None:
+        """What the operator says in the middle of the conversation, or how hard to think from there on."""
+        for name in ("output_config", "clear_at"):
+            if raw.get(name) is not None:
+                self.warnings.append(warning("dropped", f"messages.{name}"))
+        content = raw.get("content")
+        if not content and raw.get("output_config") is not None:
+            return
+        if not self.begun:
+            raise misplaced(f"{place}.role", "use the top-level `system` for the initial system prompt")
+        said = Content(self.warnings)
+        said.read(content, f"{place}.content")
+        for number, part in enumerate(said.parts):
+            if part["type"] != "text":
+                raise unknown(f"{place}.content.{number}.type", part["type"], "'text'")
+        if said.text.strip():
+            self._add({"role": "system", "content": said.value()}, "system", said)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anybody but the system has spoken."""
+        return any(message.role != "system" for message in self.messages)
 
     def _user(self, blocks: list[tuple[dict[str, Any], str]]) -> None:
         said = Content(self.warnings)
@@ -130,12 +155,13 @@ class Turns:
 
 def _call(block: dict[str, Any], place: str) -> dict[str, Any]:
     given = block.get("input")
-    if type(given) is not dict:
+    if not isinstance(given, dict):
         raise unfit(f"{place}.input", "a valid object", given)
     name = text_of(block, "name", place)
     if not name:
         raise missing(f"{place}.name")
-    function = {"name": name, "arguments": orjson.dumps(given).decode()}
+    arguments = given.text if isinstance(given, Spelt) else orjson.dumps(given).decode()
+    function = {"name": name, "arguments": arguments}
     return {"id": text_of(block, "id", place), "type": "function", "function": function}
 
 

@@ -1,6 +1,6 @@
 """OpenAI's Responses as a client's dialect: requests in, answers, streams and errors out."""
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -15,6 +15,8 @@ from llm_inference_router.dialects.usage import usage_as_responses, usage_of_cha
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Turn
 from llm_inference_router.vocabulary import DialectName
+
+_APART: Final = frozenset({"output", "router"})  # kept beside the object; told of one request alone
 
 
 class Responses:
@@ -54,6 +56,7 @@ def turn(request: ChatRequest, answer: Any) -> Turn | None:
         previous=request.source.get("previous_response_id") or "",
         input=orjson.dumps(asked).decode(),
         output=orjson.dumps(answer.get("output") or []).decode(),
+        answer=orjson.dumps({name: value for name, value in answer.items() if name not in _APART}).decode(),
     )
 
 

@@ -117,6 +117,9 @@ class Runtime:
         """Whether prompts and answers of this route are stored; a pinned model follows the store's own setting."""
         return self._content.get(route, self.config.store.content)
 
+    def keeps_any_content(self) -> bool:
+        return self.config.store.content or any(self._content.values())
+
     def hedge(self, route: str) -> float | None:
         """After how many seconds of silence a second try is sent beside the first; None: never."""
         return self._hedges.get(route)

@@ -134,7 +134,7 @@ class Router:
     def _serve(self, runtime: Runtime) -> _Served:
         keys = Keys(runtime.config.server.keys)
         running = Running()
-        rest = pages(runtime, keys, self._store, self.metrics, self._reloads, self._at_work)
+        rest = pages(runtime, keys, self._store, self.metrics, self._reloads, self._at_work, self._running.arriving)
         task = asyncio.get_running_loop().create_task(watch(runtime))
         paths = {
             path: Inference(SPOKEN[name], runtime, keys, self._idempotency, self._running, running)

@@ -40,6 +40,11 @@ async def joined(request: ChatRequest, key: str, runtime: Runtime) -> ChatReques
     return resumed(request, history, items)
 
 
+def absent(runtime: Runtime, key: str, name: str, field: str) -> InvalidRequest | NotFound:
+    """Why there is no such answer. Reads the store: not for the event loop."""
+    return _absent(_Absent(name, field, _known(runtime.store, key, name)), runtime.keeps_any_content())
+
+
 class _Absent:
     """An answer that is not there. `known`: it was given, and not kept."""
 
@@ -98,7 +103,8 @@ def _absent(absent: _Absent, kept: bool) -> InvalidRequest | NotFound:
     if absent.known or not kept:
         return InvalidRequest(
             f"{absent.name!r} was not kept: the router keeps answers only where `store.content` or the route's "
-            "`content` is true, and not those asked for with `store: false`. Send the conversation itself in `input`.",
+            "`content` is true, and not those that were deleted or asked for with `store: false`. "
+            "Send the conversation itself in `input`.",
             param=absent.field,
             code="previous_response_not_stored",
         )

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from llm_inference_router.config.schema import Scope
 from llm_inference_router.dialects.messages import parse_count
+from llm_inference_router.dialects.responses_stored import input_items, response_of
 from llm_inference_router.dialects.spoken import FORWARDED, PATHS, spoken_in
 from llm_inference_router.engine.count import count
 from llm_inference_router.engine.endpoints import Endpoints, running
@@ -25,12 +26,13 @@ from llm_inference_router.errors import Internal, InvalidRequest, MethodNotAllow
 from llm_inference_router.routing.evidence import shown
 from llm_inference_router.routing.explain import explain, why
 from llm_inference_router.server.auth import Grant, Keys
-from llm_inference_router.server.body import caller, forwarded, read_body, wishes
+from llm_inference_router.server.body import Arriving, caller, forwarded, read_body, wishes
 from llm_inference_router.server.dashboard import dashboard
 from llm_inference_router.server.earlier import joined
 from llm_inference_router.server.listing import STARTED, entry, listed, speaks_messages
 from llm_inference_router.server.refusal import fresh_id, refusal
 from llm_inference_router.server.reload import Reloads
+from llm_inference_router.server.stored import find, forget
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.telemetry.metrics import Metrics
 
@@ -52,6 +54,7 @@ class Pages:
         metrics: Metrics,
         reloads: Reloads,
         at_work: Callable[[], Sequence[Endpoints]],
+        arriving: Arriving,
     ) -> None:
         self._runtime = runtime
         self._keys = keys
@@ -59,6 +62,7 @@ class Pages:
         self._metrics = metrics
         self._reloads = reloads
         self._at_work = at_work
+        self._arriving = arriving
 
     async def models(self, request: Request) -> Response:
         grant = self._grant(request, "inference")
@@ -82,7 +86,7 @@ class Pages:
         grant = self._grant(request, "inference")
         headers = dict(request.scope["headers"])
         runtime = self._runtime
-        body = await read_body(request.receive, headers, runtime.config.server.max_body)
+        body = await self._body(request)
         asked = spoken_in(body).parse(body)
         if asked.earlier:
             asked = await joined(asked, grant.key, runtime)
@@ -95,11 +99,29 @@ class Pages:
         grant = self._grant(request, "inference")
         headers = dict(request.scope["headers"])
         runtime = self._runtime
-        asked = parse_count(await read_body(request.receive, headers, runtime.config.server.max_body))
+        asked = parse_count(await self._body(request))
         asked = msgspec.structs.replace(asked, headers=forwarded(headers, FORWARDED["messages"]))
         tokens = await count(runtime, asked, caller(grant, headers, asked), wishes(headers))
         named = {"request-id": fresh_id()}
         return Response(orjson.dumps({"input_tokens": tokens}), 200, named, "application/json")
+
+    async def response(self, request: Request) -> Response:
+        """GET of an answer that was kept, as the client was given it; DELETE forgets what was said."""
+        grant = self._grant(request, "inference")
+        name = request.path_params["id"]
+        if request.method == "DELETE":
+            await forget(self._store, self._runtime, grant.key, name)
+            return _json({"id": name, "object": "response", "deleted": True})
+        turn = await find(self._runtime, grant.key, name)
+        if request.query_params.get("stream", "").lower() in ("true", "1"):
+            raise InvalidRequest("a stored answer is given whole", param="stream", code="unsupported_parameter")
+        return _json(response_of(turn))
+
+    async def input_items(self, request: Request) -> Response:
+        """GET of what a kept answer was an answer to, in pages."""
+        grant = self._grant(request, "inference")
+        turn = await find(self._runtime, grant.key, request.path_params["id"])
+        return _json(input_items(turn, request.query_params))
 
     async def livez(self, request: Request) -> Response:
         return _json({"status": "alive"})
@@ -159,6 +181,10 @@ class Pages:
     async def home(self, request: Request) -> Response:
         return RedirectResponse("/dashboard")
 
+    async def _body(self, request: Request) -> bytes:
+        limit = self._runtime.config.server.max_body
+        return await read_body(request.receive, dict(request.scope["headers"]), limit, self._arriving)
+
     def _gauge(self) -> None:
         """What is measured now. Of models that are gone nothing stays, once their last request has ended."""
         now, at_work = self._runtime.clock.monotonic(), self._at_work()
@@ -200,15 +226,19 @@ def pages(
     metrics: Metrics,
     reloads: Reloads,
     at_work: Callable[[], Sequence[Endpoints]],
+    arriving: Arriving,
 ) -> Any:
-    """`at_work`: the endpoints of every configuration that still answers a request, the newest last."""
-    page = Pages(runtime, keys, store, metrics, reloads, at_work)
+    """`at_work`: the endpoints of every configuration that still answers a request, the newest last. `arriving`: the
+    bodies on their way, those of requests for an answer too."""
+    page = Pages(runtime, keys, store, metrics, reloads, at_work, arriving)
     routes = [
         Route("/", _guarded(page.home, runtime)),
         Route("/v1/models", _guarded(page.models, runtime)),
         Route("/v1/models/{name:path}", _guarded(page.model, runtime)),
         Route("/v1/route", _guarded(page.route, runtime), methods=["POST"]),
         Route("/v1/messages/count_tokens", _guarded(page.count_tokens, runtime), methods=["POST"]),
+        Route("/v1/responses/{id}", _guarded(page.response, runtime), methods=["GET", "DELETE"]),
+        Route("/v1/responses/{id}/input_items", _guarded(page.input_items, runtime)),
         Route("/livez", page.livez),
         Route("/readyz", page.readyz),
         Route("/metrics", _guarded(page.metrics, runtime)),

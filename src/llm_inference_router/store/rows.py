@@ -24,7 +24,7 @@ _OUTCOME = (
     *_USAGE,
     *["cost", "baseline_cost", "ttft_ms", "total_ms", "overhead_ms", "simulated"],
 )
-_TURN = ("response", "previous", "input", "output")
+_TURN = ("response", "previous", "input", "output", "answer")
 COLUMNS = (*_DECISION, *_OUTCOME, "tries", "json", "prompt", "completion", *_TURN)
 MOST = 32  # rows a statement; a larger one saves little more, and each size that occurs is kept prepared
 
@@ -104,13 +104,14 @@ def records_where(connection: sqlite3.Connection, condition: str, value: str) ->
         said = None if fields["prompt"] is None else {key: fields[key] for key in ("prompt", "completion")}
         if said is not None:
             turn = {"id": fields["response"], **{key: fields[key] for key in _TURN[1:]}}
+            turn["answer"] = turn["answer"] or ""
             said["turn"] = None if fields["response"] is None else turn
         yield {"decision": msgspec.json.decode(fields["json"]), "attempts": tries, "outcome": ended, "content": said}
 
 
 def _content(content: Content) -> Row:
     turn = content.turn
-    kept = (turn.id, turn.previous, turn.input, turn.output) if turn else _NO_TURN
+    kept = (turn.id, turn.previous, turn.input, turn.output, turn.answer) if turn else _NO_TURN
     return (content.prompt, content.completion, *kept)
 
 

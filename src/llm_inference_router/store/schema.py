@@ -68,6 +68,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE records ADD COLUMN output TEXT",
         "CREATE INDEX records_response ON records (response) WHERE response IS NOT NULL",
     ),
+    # The answer itself without its items, so that it can be read again.
+    ("ALTER TABLE records ADD COLUMN answer TEXT",),
 )
 
 

@@ -41,10 +41,20 @@ def thread(find: Find, name: str, most_bytes: int) -> Thread:
 def named(connection: sqlite3.Connection, key: str, name: str) -> Turn | None:
     """The newest answer that this key knows by this id."""
     row = connection.execute(
-        "SELECT response, previous, input, output FROM records WHERE response = ? AND key = ? ORDER BY id DESC LIMIT 1",
+        "SELECT response, previous, input, output, coalesce(answer, '') FROM records "
+        "WHERE response = ? AND key = ? ORDER BY id DESC LIMIT 1",
         (name, key),
     ).fetchone()
     return None if row is None else Turn(*row)
+
+
+def forget(connection: sqlite3.Connection, key: str, name: str) -> None:
+    """Leaves of the answers that this key knows by this id nothing of what was said."""
+    connection.execute(
+        "UPDATE records SET response = NULL, previous = NULL, input = NULL, output = NULL, answer = NULL, "
+        "prompt = NULL, completion = NULL WHERE response = ? AND key = ?",
+        (name, key),
+    )
 
 
 def answered(connection: sqlite3.Connection, key: str, decision_id: str) -> bool:
@@ -58,4 +68,4 @@ def in_record(record: dict[str, Any], key: str, name: str) -> Turn | None:
     turn = (record.get("content") or {}).get("turn")
     if turn is None or turn["id"] != name or record["decision"].get("key", "") != key:
         return None
-    return Turn(turn["id"], turn["previous"], turn["input"], turn["output"])
+    return Turn(turn["id"], turn["previous"], turn["input"], turn["output"], turn.get("answer") or "")
