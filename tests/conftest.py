@@ -1,11 +1,13 @@
-"""How many examples the laws are tried on, and which.
+"""How many examples the laws are tried on, and which; and in which order files are run.
 
 The ordinary tests try the same examples every time, so that a change is judged by what it changes. `make fuzz` draws
 new ones, and many more of them: what it finds becomes a test of its own.
 """
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("same", derandomize=True, database=None)
@@ -13,3 +15,14 @@ settings.register_profile(
     "fuzz", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile(os.environ.get("LAWS", "same"))
+
+# What takes longest comes first, so that at the end nobody waits for one file: the matrix, and what starts routers.
+_FIRST = [Path(__file__).parent / name for name in ("faults/test_matrix.py", "faults", "server", "clients", "demo")]
+
+
+def _turn(item: pytest.Item) -> int:
+    return next((n for n, place in enumerate(_FIRST) if item.path.is_relative_to(place)), len(_FIRST))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)

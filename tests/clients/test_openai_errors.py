@@ -190,7 +190,9 @@ ADVICE = ["", "Retry-After: 1\r\n", "Retry-After: 4\r\n"]  # none, a moment, lon
 def limiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Router, Upstream]]:
     """A model for each case: a limit rests the endpoint that has it."""
     refusal = {"error": {"message": "slow down", "type": "rate_limit_error"}}
-    limits = {f"m{retries}-{n}": sends(whole(refusal, 429, ADVICE[n])) for retries in (0, 1) for n in range(len(ADVICE))}
+    limits = {
+        f"m{retries}-{n}": sends(whole(refusal, 429, ADVICE[n])) for retries in (0, 1) for n in range(len(ADVICE))
+    }
     routes = "".join(f"  r-{name}: {{models: [{name}], policy: {{kind: fixed}}}}\n" for name in limits)
     with (
         upstream(**limits) as server,
