@@ -183,19 +183,36 @@ def test_refused_credentials_of_the_router_are_no_authentication_error_of_the_cl
     assert "sk-secret" not in caught.value.message
 
 
-@pytest.mark.parametrize("advice", ["", "Retry-After: 1\r\n", "Retry-After: 20\r\n"])
-@pytest.mark.parametrize("retries", [0, 1])
-def test_a_rate_limit_stays_one_however_often_the_client_asks(tmp_path: Path, retries: int, advice: str) -> None:
-    limits = sends(whole({"error": {"message": "slow down", "type": "rate_limit_error"}}, 429, advice))
+ADVICE = ["", "Retry-After: 1\r\n", "Retry-After: 4\r\n"]  # none, a moment, longer than the router waits itself
+
+
+@pytest.fixture(scope="module")
+def limiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Router, Upstream]]:
+    """A model for each case: a limit rests the endpoint that has it."""
+    refusal = {"error": {"message": "slow down", "type": "rate_limit_error"}}
+    limits = {
+        f"m{retries}-{n}": sends(whole(refusal, 429, ADVICE[n])) for retries in (0, 1) for n in range(len(ADVICE))
+    }
+    routes = "".join(f"  r-{name}: {{models: [{name}], policy: {{kind: fixed}}}}\n" for name in limits)
     with (
-        upstream(one=limits) as server,
-        serving(tmp_path, config(server.url, "one")) as router,
-        OpenAI(base_url=router.url + "/v1", api_key="unused", max_retries=retries) as client,
+        upstream(**limits) as server,
+        serving(tmp_path_factory.mktemp("limits"), config(server.url, *limits, extra=routes)) as router,
     ):
+        yield router, server
+
+
+@pytest.mark.parametrize("advice", ADVICE)
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_rate_limit_stays_one_however_often_the_client_asks(
+    limiting: tuple[Router, Upstream], retries: int, advice: str
+) -> None:
+    router, server = limiting
+    name = f"m{retries}-{ADVICE.index(advice)}"
+    with OpenAI(base_url=router.url + "/v1", api_key="unused", max_retries=retries) as client:
         with pytest.raises(openai.RateLimitError) as caught:
-            ask(client)
+            ask(client, model=f"r-{name}")
         tries = 3 if "Retry-After: 1\r" in advice else 1  # what is asked to wait a moment is, and asked again
-        assert 1 <= len(server.requests) <= tries * (1 + retries)
+        assert 1 <= len(server.asked(name)) <= tries * (1 + retries)
     has_our_shape(caught.value)
     assert int(caught.value.response.headers["retry-after"]) >= 1
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,16 @@ def test_an_interrupted_demo_cleans_up(tmp_path: Path, number: signal.Signals) -
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),  # whoever runs the tests may ignore it
     ) as running:
-        assert running.stderr is not None
-        while "answered" not in (line := running.stderr.readline()):
-            assert line, "the demo ended before it began"
-        running.send_signal(number)
-        running.communicate(timeout=60)
+        try:
+            assert running.stderr is not None
+            while "answered" not in (line := running.stderr.readline()):
+                assert line, "the demo ended before it began"
+            running.send_signal(number)
+            running.communicate(timeout=60)
+        finally:
+            running.kill()
     assert running.returncode in (130, 143)
     time.sleep(0.1)
     assert left_behind(tmp_path) == []

@@ -5,8 +5,9 @@ or the environment makes the router say more. What Python itself can be told to 
 """
 
 import socket
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -70,10 +71,34 @@ def router(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield running
 
 
+def eventually(holds: Callable[[], bool], otherwise: str) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.02)
+
+
+def idle(router: Router) -> bool:
+    lines = router.ask("/metrics").body.decode().splitlines()
+    return all(line.endswith(" 0.0") for line in lines if line.startswith("llm_router_inflight{"))
+
+
+def stored(router: Router, name: str) -> bool:
+    with closing(sqlite3.connect(f"file:{router.database}?mode=ro", uri=True)) as database:
+        return bool(database.execute("SELECT 1 FROM outcomes WHERE decision_id = ?", (name,)).fetchone())
+
+
+def settle(router: Router) -> None:
+    """Until all that happened is on the log and in the database: they keep the order, so until one more request is."""
+    eventually(lambda: idle(router), "requests still run")
+    last = router.chat("r-good").headers["x-router-decision-id"]
+    eventually(lambda: last in router.log() and stored(router, last), "a request left no line and no record")
+
+
 def found(router: Router) -> list[str]:
     """Where a canary is that must be nowhere but in the answer to its client."""
+    settle(router)
     places = {path: router.ask(path).body for path in ("/metrics", "/dashboard", "/readyz", "/v1/models")}
-    time.sleep(0.5)  # for the log's last lines
     places |= {path.name: path.read_bytes() for path in router.folder.iterdir() if path.name != "router.yaml"}
     assert any(name.startswith("router.db") and data for name, data in places.items())
     return [f"{name}: {one!r}" for name, data in places.items() for one in CANARIES if one in data]
@@ -104,7 +129,7 @@ def test_the_ways_were_taken(router: Router) -> None:
     cut = router.ask(*_asked("cut"))
     assert cut.body.count(b"canary-answer") == 1
     assert cut.body.rstrip().endswith(b"[DONE]")
-    time.sleep(0.3)
+    settle(router)
     metrics = router.ask("/metrics").body.decode()
     assert 'outcome="hedged"' in metrics
     assert 'outcome="truncated"' in metrics or 'outcome="reset"' in metrics

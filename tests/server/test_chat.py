@@ -176,18 +176,31 @@ STREAM_FAILURES = {
 }
 
 
+def place(failure: str, stream: bool) -> str:
+    """A model and a route for each: some failures rest the endpoint that has them."""
+    return f"{'stream' if stream else 'whole'}-{sorted(FAILURES).index(failure)}"
+
+
+@pytest.fixture(scope="module")
+def failing(backend: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
+    names = [place(failure, stream) for failure in FAILURES for stream in (False, True)]
+    routes = "".join(f"  r-{name}: {{models: [{name}, two], policy: {{kind: fixed}}}}\n" for name in names)
+    with serving(tmp_path_factory.mktemp("failing"), config(backend.url, *names, "two", extra=routes)) as running:
+        yield running
+
+
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_failure_before_content_is_invisible(backend: Upstream, tmp_path: Path, failure: str, stream: bool) -> None:
-    backend.behaviours["one"] = FAILURES[failure]
-    with serving(tmp_path, config(backend.url, "one", "two")) as router:
-        answer = router.chat(stream=stream, max_tokens=1)
-        assert answer.status == 200
-        assert answer.headers["x-router-model"] == "two"
-        assert answer.headers["x-router-reason"].startswith("fallback:")
-        assert int(answer.headers["x-router-attempts"]) >= 2
-        text = events(answer)[1] if stream else answer.json()
-        assert text["model"] == "two"
+def test_a_failure_before_content_is_invisible(failing: Router, backend: Upstream, failure: str, stream: bool) -> None:
+    name = place(failure, stream)
+    backend.behaviours[name] = FAILURES[failure]
+    answer = failing.chat(f"r-{name}", stream=stream, max_tokens=1)
+    assert answer.status == 200
+    assert answer.headers["x-router-model"] == "two"
+    assert answer.headers["x-router-reason"].startswith("fallback:")
+    assert int(answer.headers["x-router-attempts"]) >= 2
+    text = events(answer)[1] if stream else answer.json()
+    assert text["model"] == "two"
 
 
 @pytest.mark.parametrize("failure", STREAM_FAILURES)

@@ -13,9 +13,6 @@ from tests.serving.upstream import Upstream, upstream
 
 USER = [{"role": "user", "content": "hi"}]
 CHAT = "/v1/chat/completions"
-MANY_KEYS = b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "metadata": {%b}}' % b",".join(
-    b'"%d":1' % number for number in range(1_000_000)
-)
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +47,11 @@ def is_error(answer: Answer, status: int, code: str | None = None, param: str | 
         (b"[]", None),
         (b'"text"', None),
         (b'{"model": "auto", "messages": [{"role": "user", "content": NaN}]}', None),
-        (b'{"a":' * 100_000, None),
+        pytest.param(b'{"a":' * 100_000, None, id="a hundred thousand levels"),
         (b"\xff\xfe", None),
         (b'{"model": "auto", "messages": [{"role": "user", "content": "\\ud800"}]}', None),
         (b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "seed": 1' + b"0" * 5000 + b"}", None),
         (b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "top_p": 1e999}', None),
-        pytest.param(MANY_KEYS, None, id="a million keys"),
         ({"messages": USER}, "model"),
         ({"model": 7, "messages": USER}, "model"),
         ({"model": "auto\r\nX: y", "messages": USER}, "model"),
@@ -74,6 +70,12 @@ def is_error(answer: Answer, status: int, code: str | None = None, param: str | 
 )
 def test_a_bad_body_is_a_400_that_names_the_place(router: Router, body: Any, param: str | None) -> None:
     is_error(router.ask(CHAT, body), 400, param=param)
+
+
+def test_a_million_keys_are_a_400(router: Router) -> None:
+    keys = b",".join(b'"%d":1' % number for number in range(1_000_000))
+    body = b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "metadata": {%b}}'
+    is_error(router.ask(CHAT, body % keys), 400)
 
 
 def test_an_unknown_model_is_a_404_that_offers_the_routes(router: Router) -> None:

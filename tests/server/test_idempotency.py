@@ -88,7 +88,7 @@ def test_while_the_first_runs_the_second_is_told_to_wait(router: Router, backend
     thread = threading.Thread(target=lambda: got.append(router.chat(headers=KEY)))
     thread.start()
     try:
-        assert asked.wait(10)
+        assert asked.wait(30)
         second = router.chat(headers=KEY)
         assert (second.status, code(second)) == (409, "idempotency_in_progress")
         assert second.headers["x-should-retry"] == "true"
@@ -131,13 +131,12 @@ def test_a_request_whose_client_left_is_not_run_again(backend: Upstream, tmp_pat
     backend.behaviours["one"] = in_turn(never, answers())
     text = config(backend.url, "one", timeouts="{connect: 1s, first_token: 30s, idle: 30s, total: 60s}")
     with serving(tmp_path, text) as router:
-        with pytest.raises(TimeoutError):
-            _ask_for_a_moment(router)
+        _ask_and_leave(router, backend)
         while (first := code(router.chat(headers=KEY))) == "idempotency_in_progress":
-            pass
+            time.sleep(0.05)
         assert first == "idempotency_interrupted"
         while not outcomes(router):
-            pass
+            time.sleep(0.05)
         if restart:
             router.process.kill()
             router.process.wait()
@@ -221,7 +220,7 @@ def test_a_database_that_fails_between_claim_and_answer_costs_no_second_run(
     with serving(tmp_path, text) as router:
         thread = threading.Thread(target=lambda: got.append(router.chat(headers=KEY)))
         thread.start()
-        assert asked.wait(10)
+        assert asked.wait(30)
         with trouble(router):
             go.set()
             thread.join()
@@ -242,10 +241,16 @@ def _ask_in_vain(router: Router) -> None:
         router.chat(headers=KEY)
 
 
-def _ask_for_a_moment(router: Router) -> None:
+def _ask_and_leave(router: Router, backend: Upstream) -> None:
+    """Goes when the model has been asked."""
     body = b'{"model":"auto","messages":[{"role":"user","content":"Hello"}]}'
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nidempotency-key: {KEY['idempotency-key']}\r\n"
-    router.raw(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body, timeout=0.3)
+    with closing(socket.create_connection(("127.0.0.1", router.port), timeout=30)) as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        end = time.monotonic() + 30
+        while not backend.requests:
+            assert time.monotonic() < end, "the model was not asked"
+            time.sleep(0.01)
 
 
 def test_keys_of_two_clients_do_not_meet(backend: Upstream, tmp_path: Path) -> None:
@@ -256,10 +261,10 @@ def test_keys_of_two_clients_do_not_meet(backend: Upstream, tmp_path: Path) -> N
         assert router.chat(text="other", headers={**KEY, "Authorization": "Bearer wrong"}).status == 401
 
 
-@pytest.mark.parametrize("bad", ["", " ", "x" * 300, "a\tb"])
-def test_a_key_that_is_none_is_a_400(router: Router, backend: Upstream, bad: str) -> None:
-    answer = router.chat(headers={"idempotency-key": bad})
-    assert (answer.status, answer.json()["error"]["param"]) == (400, "idempotency-key")
+def test_a_key_that_is_none_is_a_400(router: Router, backend: Upstream) -> None:
+    for bad in ("", " ", "x" * 300, "a\tb"):
+        answer = router.chat(headers={"idempotency-key": bad})
+        assert (answer.status, answer.json()["error"]["param"]) == (400, "idempotency-key"), bad
     assert not backend.requests
 
 
@@ -296,7 +301,7 @@ def test_a_request_that_kill_9_interrupted_is_not_run_again(backend: Upstream, t
     with serving(tmp_path, text) as router:
         thread = threading.Thread(target=_ask_in_vain, args=(router,))
         thread.start()
-        assert asked.wait(10)
+        assert asked.wait(30)
         router.process.kill()
         thread.join()
     with serving(tmp_path, text) as router:

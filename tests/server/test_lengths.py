@@ -43,20 +43,25 @@ def candidate(router: Router, name: str, **fields: Any) -> dict[str, Any]:
 
 
 def settled(router: Router, name: str, expected: int) -> dict[str, Any]:
-    """The candidate once the snapshot is new: it is made twice a second."""
-    for _ in range(200):
-        found = candidate(router, name)
-        if found["output_tokens"]["p50"] == expected:
+    """The candidate once all its answers are counted: a snapshot is made twice a second, and the one that knows of
+    an answer of the marker's knows of all before it."""
+    unknown = candidate(router, "marker")["output_tokens"]
+    assert router.chat("marker", QUESTION).status == 200
+    for _ in range(400):
+        if candidate(router, "marker")["output_tokens"] != unknown:
+            found = candidate(router, name)
+            assert found["output_tokens"]["p50"] == expected
             return found
         time.sleep(0.05)
-    return candidate(router, name)
+    raise AssertionError("no snapshot was made")
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_expected_cost_follows_the_answers_and_outlives_a_restart(tmp_path: Path, stream: bool) -> None:
     guessed = {"tokens": 0}
-    with upstream(two=long_winded(lambda: 4 * guessed["tokens"], lambda: guessed["tokens"])) as backend:
-        text = config(backend.url, "one", "two")
+    winded = long_winded(lambda: 4 * guessed["tokens"], lambda: guessed["tokens"])
+    with upstream(two=winded, marker=winded) as backend:
+        text = config(backend.url, "one", "two", "marker")
         with serving(tmp_path, text) as router:
             before = candidate(router, "two")
             guessed["tokens"] = before["output_tokens"]["p50"]
@@ -89,9 +94,10 @@ def check(before: dict[str, Any], after: dict[str, Any], guessed: int) -> None:
 
 def test_the_callers_cost_limit_is_on_what_is_learned(tmp_path: Path) -> None:
     guessed = {"tokens": 0}
+    winded = long_winded(lambda: 4 * guessed["tokens"])
     with (
-        upstream(two=long_winded(lambda: 4 * guessed["tokens"])) as backend,
-        serving(tmp_path, config(backend.url, "one", "two")) as router,
+        upstream(two=winded, marker=winded) as backend,
+        serving(tmp_path, config(backend.url, "one", "two", "marker")) as router,
     ):
         before = candidate(router, "two")
         guessed["tokens"] = before["output_tokens"]["p50"]
