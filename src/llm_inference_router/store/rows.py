@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from llm_inference_router.store.lines import UNWRITABLE
 from llm_inference_router.store.schema import TRY
 from llm_inference_router.types import Attempt, Content, Decision, Record, Usage
 
@@ -79,6 +80,25 @@ def row_of(record: Record) -> Row:
         _encode(decision).decode(),
         *(_content(content) if content else _NO_CONTENT),
     )
+
+
+def rows_of(records: Sequence[Record | None]) -> tuple[list[Row | None], dict[int, str]]:
+    """The rows of a batch, and by position why some records cannot be one. None where there is no row.
+
+    All at once, and not each as its record comes: run together, the same code costs a third of what it costs between
+    two requests, when the processor's caches are full of something else.
+    """
+    rows: list[Row | None] = []
+    unwritable: dict[int, str] = {}
+    for number, record in enumerate(records):
+        row: Row | None = None
+        if record is not None:
+            try:
+                row = row_of(record)
+            except UNWRITABLE as error:
+                unwritable[number] = f"it cannot be written as JSON: {error}"
+        rows.append(row)
+    return rows, unwritable
 
 
 def statements(rows: Sequence[Row]) -> Iterable[tuple[str, list[Any]]]:
