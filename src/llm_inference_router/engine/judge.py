@@ -41,4 +41,4 @@ def judge(request: ChatRequest, caller: Caller, wishes: Wishes, snapshot: Snapsh
     )
     decision = decide(ask, snapshot)
     elapsed = clock.monotonic() - began
-    return structs.replace(decision, elapsed_us=round(elapsed * 1e6))
+    return structs.replace(decision, elapsed_us=int(elapsed * 1e6 + 0.5))
