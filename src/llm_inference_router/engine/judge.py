@@ -8,7 +8,7 @@ from llm_inference_router.signals.base import extract, unjudged, view
 from llm_inference_router.types import Caller, ChatRequest, Decision
 
 
-class Wishes(Struct, frozen=True):
+class Wishes(Struct, frozen=True, gc=False):
     """What the caller asks of this one request, beside its body. `max_cost` in picodollars."""
 
     request_id: str = ""
