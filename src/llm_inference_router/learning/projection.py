@@ -8,7 +8,7 @@ instead of the whole matrix, and NumPy is called for little more than `dot`: bet
 lose both, and that, not the arithmetic, is what a product costs (figures: docs/explain/decisions.md).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from math import sqrt
 
 import numpy as np
@@ -54,7 +54,7 @@ class Projection:
         self._ones = np.ones(MOST_PIECES)
         self._words = Remembered(self._word, remembered)
 
-    def rows(self, hand: Sequence[tuple[int, float]], words: Iterable[str]) -> list[float]:
+    def rows(self, hand: Collection[tuple[int, float]], words: Iterable[str]) -> list[float]:
         """The product, row by row. At most `MOST_PIECES` words."""
         known = list(map(self._words.__getitem__, words))
         shape = len(known), self._dims + self._rows
