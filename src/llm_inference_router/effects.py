@@ -30,5 +30,5 @@ def new_id(now_ms: int) -> str:
     random_part = _random_bits(74)
     high = (now_ms & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | random_part >> 62
     low = 0x8000_0000_0000_0000 | random_part & 0x3FFF_FFFF_FFFF_FFFF
-    text = f"{high:016x}{low:016x}"
+    text = (high << 64 | low).to_bytes(16, "big").hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -2,6 +2,8 @@
 
 Units are in the names: `_ms` milliseconds, `_tokens` tokens, `_us` microseconds; money is whole picodollars (see
 `money`), `at` is Unix time in milliseconds.
+
+A request makes thirty of them. None can come to hold itself, so the garbage collector need not know of them (`gc`).
 """
 
 from collections.abc import Mapping
@@ -28,7 +30,7 @@ ARGUMENTS_CODE = "invalid_tool_arguments"  # of a fault: the model called a tool
 # --- what a client asks -------------------------------------------------------------------------------------------
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One turn. `text` is all its text parts joined by newlines; `attachments` are the kinds of its other parts."""
 
     role: Role
@@ -37,7 +39,7 @@ class Message(Struct, frozen=True):
     tool_calls: int = 0
 
 
-class ChatRequest(Struct, frozen=True):
+class ChatRequest(Struct, frozen=True, gc=False):
     """A request for an answer, validated. `body` is JSON in OpenAI's chat dialect, parsed once: fields we do not read
     pass through it. From a client of another `dialect` it is a translation, of which `warnings` name what it changed,
     and `source` is that client's own JSON. `headers`: those of the client that an upstream of its dialect is to see.
@@ -66,7 +68,7 @@ class ChatRequest(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Caller(Struct, frozen=True):
+class Caller(Struct, frozen=True, gc=False):
     """Who asks, as far as routing may know. `routes` None: every route and model."""
 
     key: str = ""
@@ -79,7 +81,7 @@ class Caller(Struct, frozen=True):
 # --- what is measured of it ---------------------------------------------------------------------------------------
 
 
-class Parts(Struct, frozen=True):
+class Parts(Struct, frozen=True, gc=False):
     """The five parts of complexity, each 0..1.
 
     Knowledge is concept depth and expertise, output is expected length and format.
@@ -92,13 +94,13 @@ class Parts(Struct, frozen=True):
     output: float
 
 
-class Complexity(Struct, frozen=True):
+class Complexity(Struct, frozen=True, gc=False):
     value: float
     band: Band
     parts: Parts
 
 
-class Quantiles(Struct, frozen=True):
+class Quantiles(Struct, frozen=True, gc=False):
     p50: int
     p90: int
 
@@ -106,12 +108,12 @@ class Quantiles(Struct, frozen=True):
 NO_TOKENS = Quantiles(0, 0)
 
 
-class Task(Struct, frozen=True):
+class Task(Struct, frozen=True, gc=False):
     label: TaskLabel
     probabilities: Mapping[TaskLabel, float]
 
 
-class Attachment(Struct, frozen=True, omit_defaults=True):
+class Attachment(Struct, frozen=True, omit_defaults=True, gc=False):
     """A part of a message that is not text, as far as its own bytes tell. `low`: to be looked at in low detail."""
 
     kind: Modality
@@ -121,7 +123,7 @@ class Attachment(Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
 
 
-class Signals(Struct, frozen=True):
+class Signals(Struct, frozen=True, gc=False):
     """What is known of a request before any model is looked at."""
 
     prompt_tokens: int  # attachments at a flat rate
@@ -140,7 +142,7 @@ class Signals(Struct, frozen=True):
 # --- what can answer ----------------------------------------------------------------------------------------------
 
 
-class Price(Struct, frozen=True):
+class Price(Struct, frozen=True, gc=False):
     """Picodollars per token."""
 
     input: int = 0
@@ -149,7 +151,7 @@ class Price(Struct, frozen=True):
     cache_write: int | None = None  # None: as input
 
 
-class Endpoint(Struct, frozen=True):
+class Endpoint(Struct, frozen=True, gc=False):
     """One address of a model. `id` is safe to show: it holds no credentials and no path. `private`: its name may
     resolve to an address of a private network although the model is in the cloud."""
 
@@ -158,7 +160,7 @@ class Endpoint(Struct, frozen=True):
     private: bool = False
 
 
-class Timeouts(Struct, frozen=True):
+class Timeouts(Struct, frozen=True, gc=False):
     """Seconds."""
 
     connect: float = 2.0
@@ -167,7 +169,7 @@ class Timeouts(Struct, frozen=True):
     total: float = 600.0
 
 
-class Model(Struct, frozen=True):
+class Model(Struct, frozen=True, gc=False):
     name: str
     backend: str
     upstream_model: str
@@ -189,7 +191,7 @@ class Model(Struct, frozen=True):
 # --- what is decided ----------------------------------------------------------------------------------------------
 
 
-class Quality(Struct, frozen=True):
+class Quality(Struct, frozen=True, gc=False):
     """Expected quality of the answer, 0..1, and the standard deviation of that expectation.
 
     `basis`: what the expectation rests on. Labels are answers of this very model that were judged.
@@ -200,7 +202,7 @@ class Quality(Struct, frozen=True):
     basis: Literal["labels", "public results", "tier"] = "tier"
 
 
-class Candidate(Struct, frozen=True, omit_defaults=True):
+class Candidate(Struct, frozen=True, omit_defaults=True, gc=False):
     """`output_tokens` are of one answer, reasoning included; None in records of versions that did not keep them.
 
     `beaten_by`: one model or a mix of several that is expected to be as good for less money, whatever is asked. A
@@ -218,13 +220,13 @@ class Candidate(Struct, frozen=True, omit_defaults=True):
     prompt_tokens: int | None = None  # where they are others at this model than in the signals
 
 
-class Rejection(Struct, frozen=True):
+class Rejection(Struct, frozen=True, gc=False):
     model: str
     reason: RejectionReason
     detail: str = ""
 
 
-class PolicyUsed(Struct, frozen=True):
+class PolicyUsed(Struct, frozen=True, gc=False):
     """The policy as it was applied, after overrides: enough to explain and to replay the choice."""
 
     kind: Literal["fixed", "complexity", "cheapest_above_bar", "utility", "pinned"]
@@ -235,7 +237,7 @@ class PolicyUsed(Struct, frozen=True):
     latency_weight: float | None = None
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """One routed request. `chain` is the order in which models are tried; `chosen` is its first."""
 
     id: str
@@ -266,7 +268,7 @@ class Decision(Struct, frozen=True):
 # --- what happened ------------------------------------------------------------------------------------------------
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """Tokens as billed. `input_tokens` includes cached ones, `output_tokens` includes reasoning."""
 
     input_tokens: int
@@ -277,7 +279,7 @@ class Usage(Struct, frozen=True):
     source: Literal["reported", "estimated"] = "reported"
 
 
-class Fault(Struct, frozen=True):
+class Fault(Struct, frozen=True, gc=False):
     """Why one upstream try failed, in words that may be shown. `status` is the upstream's, 0 when there was none.
 
     `final`: another model would fail in the same way (the client's own mistake), so the error is passed on.
@@ -317,7 +319,7 @@ class Piece(Struct, frozen=True, gc=False):
     prompt: Usage | None = None  # what the input came to, where that is told at the beginning
 
 
-class Attempt(Struct, frozen=True):
+class Attempt(Struct, frozen=True, gc=False):
     """One upstream try. `outcome` is "ok" or the fault's kind."""
 
     decision_id: str
@@ -334,7 +336,7 @@ class Attempt(Struct, frozen=True):
     detail: str = ""
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """How a request ended. `status` is the HTTP status the client was given; 499 when it left first."""
 
     decision_id: str
@@ -356,7 +358,7 @@ class Outcome(Struct, frozen=True):
     tier: Tier | Literal[""] = ""  # of the model that answered; "" when none did
 
 
-class Turn(Struct, frozen=True):
+class Turn(Struct, frozen=True, gc=False):
     """An answer that a later request may go on from, by the id the client knows. `input`, `output` are JSON arrays of
     OpenAI's Responses; before them came the turn named `previous` ("": none). `answer`: the response object without its
     output, as JSON ("": not kept)."""
@@ -368,7 +370,7 @@ class Turn(Struct, frozen=True):
     answer: str = ""
 
 
-class Content(Struct, frozen=True):
+class Content(Struct, frozen=True, gc=False):
     """What was said: kept only where the owner switched `store.content` on."""
 
     prompt: str
@@ -376,7 +378,7 @@ class Content(Struct, frozen=True):
     turn: Turn | None = None
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """Everything that is kept of one request, appended as one."""
 
     decision: Decision

@@ -98,7 +98,7 @@ def assembly() -> Assembly:
 
 async def streamed(response: Packets, client: Client, timeouts: Timeouts = LIMITS) -> tuple[Fault | None, Assembly]:
     state = assembly()
-    async with Deadline(timeouts, timeouts.total) as deadline:
+    with Deadline(timeouts, timeouts.total) as deadline:
         fault = await Stream(OpenAIDecoder(RENDERING), state, client, deadline, client.head).run(response)
     return fault, state
 
@@ -181,7 +181,7 @@ def test_events_that_only_keep_a_connection_open_are_no_sign_of_life_either() ->
         writer = MessagesWriter(Head("m", 1, "ours"))
         state = Assembly(writer, relayed=True)
         client = Client([])
-        async with Deadline(LIMITS, LIMITS.total) as deadline:
+        with Deadline(LIMITS, LIMITS.total) as deadline:
             await Stream(RelayDecoder(RENDERING), state, client, deadline, client.head).run(packets)
 
     with pytest.raises(TransportFault) as raised:

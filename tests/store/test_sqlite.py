@@ -161,6 +161,19 @@ def test_a_closed_store_says_so(opener: Opener, tmp_path: Path) -> None:
 
 
 @each_store
+def test_of_records_that_come_at_once_each_keeps_its_own_content_or_none(opener: Opener, tmp_path: Path) -> None:
+    store = opener(tmp_path)
+    wanted = [record(content=bool(number % 3)) for number in range(40)]
+
+    async def work() -> None:
+        await asyncio.gather(*map(store.append, wanted))
+
+    use(store, work)
+    found = {one["decision"]["id"]: one for one in store.records()}
+    assert {name: convert(one) for name, one in found.items()} == {one.decision.id: one for one in wanted}
+
+
+@each_store
 def test_one_record_that_cannot_be_stored_does_not_take_others_with_it(opener: Opener, tmp_path: Path) -> None:
     store = opener(tmp_path)
     good = [record() for _ in range(5)]

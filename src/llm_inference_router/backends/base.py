@@ -20,7 +20,7 @@ from llm_inference_router.vocabulary import DialectName
 JSON_HEADERS: Final = (("content-type", "application/json"),)
 
 
-class Call(Struct, frozen=True):
+class Call(Struct, frozen=True, gc=False):
     """One HTTP request to an upstream. `path` follows the endpoint's URL. Credentials are added by the
     transport.
     """
@@ -32,14 +32,14 @@ class Call(Struct, frozen=True):
     stream: bool = False
 
 
-class Encoded(Struct, frozen=True):
+class Encoded(Struct, frozen=True, gc=False):
     """A call, and what the translation dropped or rewrote (shown to the client in x-router-warnings)."""
 
     call: Call
     warnings: tuple[str, ...] = ()
 
 
-class Rendering(Struct, frozen=True):
+class Rendering(Struct, frozen=True, gc=False):
     """What an answer needs beyond the upstream's bytes to be valid for the client."""
 
     model: str  # the configured name of the model that answers, patched into every body and chunk
@@ -53,7 +53,7 @@ class Rendering(Struct, frozen=True):
     custom_tools: frozenset[str] = frozenset()  # tools of the request that are called with free text
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """A whole answer. `body` is a chat.completion object, or one of `dialect`, ready to serialise."""
 
     body: dict[str, Any]

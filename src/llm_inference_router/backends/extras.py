@@ -69,6 +69,9 @@ class _Stripping:
         made: list[dict[str, Any]] = []
         changed = False
         for message in messages:
+            if not self._shown and message.keys() <= _PLAIN and type(message.get("content")) is str:
+                made.append(message)  # as most are
+                continue
             new = message
             if self._shown and message["role"] != "tool":
                 if message["role"] == "user":

@@ -25,7 +25,8 @@ class ClientStalled(Exception):
 
 
 class Deadline:
-    """`async with`: cancels its body when a limit passes and raises TransportFault, or ClientStalled, in its place.
+    """`with`, in a task: cancels its body when a limit passes, and raises TransportFault, or ClientStalled, in its
+    place.
 
     `remaining` is seconds for the whole try; `first_token` replaces the model's own limit where the head of an answer
     carries all its tokens.
@@ -53,7 +54,9 @@ class Deadline:
         self._since = self._loop.time()
 
     def _arm(self) -> None:
-        self._due = min(self._since + self._limit, self._ends_at)
+        self._due = self._since + self._limit
+        if self._due > self._ends_at:
+            self._due = self._ends_at
         self._timer = self._loop.call_at(self._due, self._ring)
 
     def _ring(self) -> None:
@@ -67,7 +70,7 @@ class Deadline:
             return
         self._task.cancel()
 
-    async def __aenter__(self) -> "Deadline":
+    def __enter__(self) -> "Deadline":
         task = asyncio.current_task(self._loop)
         assert task is not None
         self._task = task
@@ -75,7 +78,7 @@ class Deadline:
         self._arm()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._timer.cancel()

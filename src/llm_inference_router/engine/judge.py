@@ -8,7 +8,7 @@ from llm_inference_router.signals.base import extract, unjudged, view
 from llm_inference_router.types import Caller, ChatRequest, Decision
 
 
-class Wishes(Struct, frozen=True):
+class Wishes(Struct, frozen=True, gc=False):
     """What the caller asks of this one request, beside its body. `max_cost` in picodollars."""
 
     request_id: str = ""
@@ -41,4 +41,4 @@ def judge(request: ChatRequest, caller: Caller, wishes: Wishes, snapshot: Snapsh
     )
     decision = decide(ask, snapshot)
     elapsed = clock.monotonic() - began
-    return structs.replace(decision, elapsed_us=round(elapsed * 1e6))
+    return structs.replace(decision, elapsed_us=int(elapsed * 1e6 + 0.5))

@@ -20,6 +20,7 @@ class Trace:
         self.continued = False  # the answer has parts of several tries
         self.model: Model | None = None
         self.usage: Usage | None = None
+        self.cost = 0  # of the tries that are over, picodollars
         self.first_content_at: float | None = None
         self._baseline = baseline
         self._arrived = arrived
@@ -63,16 +64,13 @@ class Trace:
             detail=_detail(fault, skipped),
         )
         self.attempts.append(attempt)
+        self.cost += attempt.cost
         self._running -= 1
         if self._running == 0:
             self._upstream_s += ended - self._running_since
         if usage is not None and fault is not LOST:
             self.usage = added(self.usage, usage) if self.continued else usage
         return attempt
-
-    @property
-    def cost(self) -> int:
-        return sum(attempt.cost for attempt in self.attempts)
 
     def reason(self) -> str:
         """The decision's reason, or why another model had to answer."""
@@ -85,7 +83,8 @@ class Trace:
     def overhead_ms(self, now: float) -> float:
         """What of the time so far no upstream was waited for."""
         running_s = now - self._running_since if self._running else 0.0
-        return max(0.0, now - self._arrived - self._upstream_s - running_s) * 1000
+        spent_s = now - self._arrived - self._upstream_s - running_s
+        return spent_s * 1000 if spent_s > 0.0 else 0.0
 
     def record(
         self,

@@ -73,7 +73,7 @@ class Trial:
         self.warnings = encoded.warnings if relayed else (*request.warnings, *encoded.warnings)
         deadline = Deadline(model.timeouts, remaining, self._head_limit())
         try:
-            async with deadline:
+            with deadline:
                 response = await self._runtime.transport(model).send(encoded.call, model, endpoint, self._go)
                 try:
                     if not 200 <= response.status < 300:
@@ -168,7 +168,9 @@ class Trial:
         if self._request.stream:
             return limit
         expected = self._request.max_tokens or self._decision.signals.output_tokens.p90
-        return limit + min(expected, model.max_output or expected) / _SLOWEST_TOKENS_PER_S
+        if model.max_output is not None and model.max_output < expected:
+            expected = model.max_output
+        return limit + expected / _SLOWEST_TOKENS_PER_S
 
     def _head(self) -> Head:
         """What its answer is known by, where the upstream says nothing else."""

@@ -108,7 +108,7 @@ class Lengths:
             return
         cut = finish_reason in _CUT
         unit = guess.p50 * choices
-        self._output.add(max(1, usage.output_tokens) / unit, cut=cut)
+        self._output.add((usage.output_tokens or 1) / unit, cut=cut)
         if usage.source == "reported":
             thought = min(usage.reasoning_tokens, usage.output_tokens)
             # With something said after it, the reasoning had come to its end.

@@ -151,4 +151,4 @@ def _share(value: float) -> float:
 def _within(value: float, bound: float) -> float:
     if not isfinite(value):
         raise ValueError("a request's hardness is not finite: the lens is damaged")
-    return min(bound, max(-bound, value))
+    return value if -bound <= value <= bound else -bound if value < 0.0 else bound

@@ -8,7 +8,7 @@ instead of the whole matrix, and NumPy is called for little more than `dot`: bet
 lose both, and that, not the arithmetic, is what a product costs (figures: docs/explain/decisions.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from math import sqrt
 
 import numpy as np
@@ -48,24 +48,26 @@ class Projection:
         self._share_at = self._dims * _FLOAT.itemsize
         hand, weights = np.split(weights, [weights.shape[1] - self._dims], axis=1)
         # Bytes throughout: joined ones are a matrix.
-        self._columns = [column.tobytes() for column in (*hand.T, bias)]
-        self._bias = len(self._columns) - 1, 1.0  # the bias is a feature that every text has
+        self._columns = [column.tobytes() for column in hand.T]
+        self._bias = bias.tobytes()
         self._weights = np.ascontiguousarray(weights)
         self._ones = np.ones(MOST_PIECES)
         self._words = Remembered(self._word, remembered)
 
-    def rows(self, hand: Iterable[tuple[int, float]], words: Iterable[str]) -> list[float]:
+    def rows(self, hand: Collection[tuple[int, float]], words: Iterable[str]) -> list[float]:
         """The product, row by row. At most `MOST_PIECES` words."""
         known = list(map(self._words.__getitem__, words))
         shape = len(known), self._dims + self._rows
         sums = self._ones[: shape[0]].dot(np.ndarray(shape, _FLOAT, b"".join(known)))
         vector = sums[: self._dims]
         square = vector.dot(vector)
-        indices, values = zip(self._bias, *hand, strict=True)
-        parts = b"".join(map(self._columns.__getitem__, indices))
+        columns, values = [self._bias], [1.0]  # the bias is a feature that every text has
+        columns += [self._columns[index] for index, _ in hand]
+        values += [value for _, value in hand]
         if square:
-            parts += sums.tobytes()[self._share_at :]
-            values += (1.0 / sqrt(square),)
+            columns.append(sums.tobytes()[self._share_at :])
+            values.append(1.0 / sqrt(square))
+        parts = b"".join(columns)
         product: list[float] = np.array(values).dot(np.ndarray((len(values), self._rows), _FLOAT, parts)).tolist()
         return product
 

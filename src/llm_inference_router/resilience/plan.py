@@ -34,7 +34,7 @@ _SILENT = frozenset({"connect", "dns", "tls", "timeout.connect", "timeout.first_
 _FRESH = frozenset({"reset", "malformed", "truncated"})
 
 
-class Try(Struct, frozen=True):
+class Try(Struct, frozen=True, gc=False):
     model: Model
     endpoint: Endpoint
 

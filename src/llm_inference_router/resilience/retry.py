@@ -17,7 +17,9 @@ class RetryBudget:
         self._tokens = reserve if share > 0 else 0.0
 
     def earn(self) -> None:
-        self._tokens = min(self._most, self._tokens + self._share)
+        self._tokens += self._share
+        if self._tokens > self._most:
+            self._tokens = self._most
 
     def spend(self) -> bool:
         """Whether one more retry is allowed; takes it if so."""

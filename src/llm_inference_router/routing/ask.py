@@ -9,7 +9,7 @@ from llm_inference_router.types import Caller, Message, Signals
 from llm_inference_router.vocabulary import DialectName
 
 
-class Ask(Struct, frozen=True):
+class Ask(Struct, frozen=True, gc=False):
     """One request as routing sees it.
 
     `ask` is the whole of the last thing a human asked and `messages` the whole conversation: rules may be

@@ -104,7 +104,12 @@ def _length(ask: Ask) -> int:
 
     Its limit alone says nothing: agents always name a large one, and a model that gives less is asked for less.
     """
-    return 0 if ask.max_tokens is None else min(ask.max_tokens, ask.signals.output_tokens.p90)
+    expected = ask.signals.output_tokens.p90
+    if ask.max_tokens is None:
+        return 0
+    if ask.max_tokens > expected:
+        return expected
+    return ask.max_tokens
 
 
 def _padded(ask: Ask, model: Model) -> int:

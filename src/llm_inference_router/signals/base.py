@@ -168,7 +168,9 @@ def extract(request: ChatRequest, view: TextView, sense: Sense | None = None) ->
     shares = sight.tasks
     label = TASKS[shares.index(max(shares))]
     form = format_of(reading, request, label)
-    depth = min(1.0, shares[2] + shares[3] + 0.5 * shares[4])
+    depth = shares[2] + shares[3] + 0.5 * shares[4]
+    if depth > 1.0:
+        depth = 1.0
     needs = request.needs
     modalities = _TEXT
     attached: tuple[Attachment, ...] = ()

@@ -28,7 +28,7 @@ def format_of(reading: Reading, request: ChatRequest, task: TaskLabel) -> Format
     low = reading.low
     if "one word" in low or "yes or no" in low or "true or false" in low or "one sentence" in low:
         return "short"
-    if reading.questions and reading.size < 150 and any(phrase in low for phrase in _HOW_MANY):
+    if reading.questions and reading.size < 150 and any(map(low.__contains__, _HOW_MANY)):
         return "number"
     if counts[_LIST] and task not in ("code", "mathematics"):
         return "list"

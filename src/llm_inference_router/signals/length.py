@@ -71,7 +71,9 @@ def chars_per_token(reading: Reading) -> float:
         plain = len(low.encode("ascii", "ignore")) / len(low)
         return 1.0 / ((1.0 - plain) / letters + plain / _PLAIN)
     # Words keep their ratio, while digits and symbols are cut almost one by one.
-    dense = max(0.0, 0.96 - (reading.letters - reading.digits + reading.spaces) / len(low))
+    dense = 0.96 - (reading.letters - reading.digits + reading.spaces) / len(low)
+    if dense < 0.0:
+        dense = 0.0
     return 1.0 / ((1.0 - dense) / letters + dense / _DENSE)
 
 
@@ -85,7 +87,7 @@ def prompt_tokens(request: ChatRequest, chars: int, per_token: float) -> int:
         tokens += 30 * message.tool_calls
     if request.tools:
         tokens += tool_tokens(request.body, request.tools)
-    return max(1, int(tokens + 0.5))
+    return int(tokens + 0.5) or 1
 
 
 def tool_tokens(body: Mapping[str, Any], count: int) -> float:
@@ -205,8 +207,8 @@ def asked_amount_near_units(low: str, distinct: AbstractSet[str]) -> float | Non
             start, end = stretches[-1][0], max(stretches.pop()[1], end)
         for match in _ASCII_AMOUNT.finditer(low, start, end):
             tokens = _tokens(match[1], match[2])
-            if tokens is not None:
-                best = max(best or 0.0, tokens)
+            if tokens is not None and (best is None or tokens > best):
+                best = tokens
     return best
 
 
@@ -244,7 +246,7 @@ def output_tokens(
             middle = 0.35 * middle + 0.65 * _BY_FORMAT[form]
         middle *= 0.6 + 0.9 * depth
         spread = _SPREAD
-    p50, p90 = max(1, int(middle)), max(1, int(middle * spread))
+    p50, p90 = int(middle) or 1, int(middle * spread) or 1
     limit = request.max_tokens
     if limit is not None and p90 > limit:
         p50, p90 = min(p50, max(1, limit)), max(1, limit)

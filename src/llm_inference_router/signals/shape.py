@@ -71,11 +71,11 @@ def shape(window: str, reading: Reading) -> list[tuple[int, float]]:
             found.append((index, _FEW[number] if number < 64 else 1.4))
     capitals = size - len(raw.translate(None, _UPPER))
     if capitals:
-        found.append((_CAPITALS, min(1.0, 5.0 * capitals / size)))
+        found.append((_CAPITALS, 5.0 * capitals / size if 5 * capitals < size else 1.0))
         if reading.size:
             titles = raw.translate(_LOWER_THEN_UPPER).count(b" A")
             if titles:
-                found.append((_TITLES, min(1.0, titles / reading.size)))
+                found.append((_TITLES, titles / reading.size if titles < reading.size else 1.0))
     if reading.digits:
         found.append((_DIGITS, min(1.0, 8.0 * reading.digits / size)))
     scripts = marks.count(_CARET) + marks.count(b"_")

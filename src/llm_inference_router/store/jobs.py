@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.idempotency import Ending
-from llm_inference_router.store.rows import Row
 from llm_inference_router.store.schema import floor_id
 from llm_inference_router.types import Record
 
@@ -28,7 +27,6 @@ class Batch:
         "loop",
         "records",
         "refused",
-        "rows",
         "settled",
         "span",
         "timer",
@@ -37,24 +35,22 @@ class Batch:
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
         self.records: list[Record | None] = []
-        self.rows: list[Row | None] = []
         self.endings: dict[int, Ending] = {}
         self.bare = 0  # ends without a record
         self.futures: list[Future[None]] = []
         self.timer: TimerHandle | None = None
         self.error: str | None = None  # nothing of it may count as committed
-        self.refused: dict[int, str] = {}  # records that no database would take, by position
+        self.refused: dict[int, str] = {}  # why no database would take some records, by position
         self.finished = False
         self.settled = False  # its futures are done: by the commit, or earlier by the spill
         self.span: tuple[int, int] | None = None  # where in the spill file it is as well
 
-    def add(self, record: Record | None, row: Row | None, ending: Ending | None) -> "Future[None]":
+    def add(self, record: Record | None, ending: Ending | None) -> "Future[None]":
         future = self.loop.create_future()
         if ending is not None:
             self.endings[len(self.records)] = ending
             self.bare += record is None
         self.records.append(record)
-        self.rows.append(row)
         self.futures.append(future)
         return future
 

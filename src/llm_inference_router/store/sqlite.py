@@ -23,8 +23,8 @@ from llm_inference_router.store import turns
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.idempotency import Ending
 from llm_inference_router.store.jobs import Batch, Prune, Work
-from llm_inference_router.store.lines import UNWRITABLE, lines_of
-from llm_inference_router.store.rows import records_where, row_of
+from llm_inference_router.store.lines import lines_of
+from llm_inference_router.store.rows import records_where
 from llm_inference_router.store.schema import floor_id, open_reader, open_writer, path_of
 from llm_inference_router.store.spill import Spill
 from llm_inference_router.store.turns import Thread
@@ -92,15 +92,11 @@ class SqliteStore:
         if self._writer.failing is not None:
             self._spill_one(record, ending)
             return
-        try:
-            row = None if record is None else row_of(record)
-        except UNWRITABLE as error:
-            raise self._drop(f"a record that cannot be written as JSON: {error}") from error
         loop = asyncio.get_running_loop()
         batch = self._gathering
         if batch is None or batch.loop is not loop:
             batch = self._begin(loop)
-        future = batch.add(record, row, ending)
+        future = batch.add(record, ending)
         if loop.time() >= self._next and (self._underway is None or self._underway.finished):
             self._leave(batch)
         await future
@@ -144,7 +140,7 @@ class SqliteStore:
         self.committed += len(batch.futures) - len(batch.refused) - batch.bare
         for number, future in enumerate(batch.futures):
             if batch.refused and number in batch.refused:
-                _fail(future, self._drop(f"a record that the database refuses: {batch.refused[number]}"))
+                _fail(future, self._drop(f"a record that cannot be kept: {batch.refused[number]}"))
             elif not future.done():
                 future.set_result(None)
 

@@ -20,7 +20,7 @@ from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.idempotency import Ending, end
 from llm_inference_router.store.jobs import Batch, Prune, Work
 from llm_inference_router.store.lines import UNREADABLE, ending_in, read_line
-from llm_inference_router.store.rows import MOST, Row, row_of, statements
+from llm_inference_router.store.rows import MOST, Row, row_of, rows_of, statements
 from llm_inference_router.store.schema import open_writer
 from llm_inference_router.store.spill import Spill
 
@@ -188,7 +188,8 @@ class Writer:
 
     def _commit(self, batch: Batch) -> None:
         try:
-            batch.refused = self._write(batch.rows, batch.endings)
+            rows, unwritable = rows_of(batch.records)
+            batch.refused = unwritable | self._write(rows, batch.endings)
             if not batch.refused:  # else the spill is read back, so that what was refused is set aside
                 self._skip(batch)
         except Exception as error:  # noqa: BLE001 - whatever it was: the batch is spilled, and those who wait go on
@@ -241,7 +242,7 @@ class Writer:
             return refused
         if rows[0] is not None and endings:
             self._write([None], endings)
-        return {0: why}
+        return {0: f"the database refuses it: {why}"}
 
     def _fail(self, error: Exception) -> str:
         self._roll_back()
