@@ -257,9 +257,11 @@ def relayed_events(text: str = "Once upon") -> list[dict[str, Any]]:
 
 
 def relayed(writer: ResponsesWriter, events: list[dict[str, Any]]) -> bytes:
-    return b"".join(
-        writer.relayed(Piece(orjson.dumps(event), event=event["type"].encode(), content=True)) for event in events
-    )
+    frames = b""
+    for event in events:
+        text = event["delta"] if event["type"] == "response.output_text.delta" else ""
+        frames += writer.relayed(Piece(orjson.dumps(event), text=text, event=event["type"].encode(), content=True))
+    return frames
 
 
 @pytest.mark.parametrize("cut", range(3, 9))

@@ -56,8 +56,6 @@ class ResponsesDecoder(EventDecoder):
         self._called = False
 
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
-        if data.strip() == sse.DONE:
-            return  # an end marker ends nothing here: an answer is complete when its last event says so
         try:
             delta = _read(data)
         except (msgspec.DecodeError, RecursionError):
@@ -80,6 +78,8 @@ class ResponsesDecoder(EventDecoder):
         return Piece(data, size > 0, size, event=kind.encode(), called=called)
 
     def _other(self, data: bytes, pieces: list[Piece]) -> None:
+        if data.strip() == sse.DONE:
+            return  # an end marker ends nothing here: an answer is complete when its last event says so
         doc = self._object(data, pieces)
         if doc is None:
             return

@@ -10,7 +10,7 @@ open) gets its number there, so an answer that breaks in that moment has no gap 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -22,6 +22,8 @@ from llm_inference_router.dialects.sse import named_frame
 from llm_inference_router.dialects.usage import usage_as_responses
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
+
+_TEXT: Final = b"response.output_text.delta"
 
 
 class ResponsesWriter:
@@ -70,7 +72,8 @@ class ResponsesWriter:
         assert data is not None
         if self._relayed is None:
             self._relayed = Relayed()
-        self._relayed.take(orjson.loads(data))
+        if piece.event != _TEXT or not self._relayed.says(data, piece.text):
+            self._relayed.take(orjson.loads(data))
         return named_frame(piece.event, data)
 
     def end(

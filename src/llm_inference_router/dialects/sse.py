@@ -51,17 +51,15 @@ class Parser:
         self._broken = False
 
     def feed(self, data: bytes) -> list[Event]:
-        if (
-            # The common case: one whole event of one line.
-            data.find(b"\n") == len(data) - 2
-            and data.startswith(b"data: ")
-            and data.endswith(b"\n\n")
-            and self._fresh()
-            and len(data) <= self._limit
-            and b"\r" not in data
-        ):
-            value = data[6:-2]
-            return [(b"", value) if _is_utf8(value) else (MALFORMED, b"invalid UTF-8")]
+        # The common case: one whole event, its data on one line, with or without a name before it.
+        if data.endswith(b"\n\n") and self._fresh() and len(data) <= self._limit and b"\r" not in data:
+            name = b""
+            value = data[:-2]
+            if value.startswith(b"event: "):
+                name, _, value = value[7:].partition(b"\n")
+            if value.startswith(b"data: ") and b"\n" not in value:
+                value = value[6:]
+                return [(name, value) if _is_utf8(value) else (MALFORMED, b"invalid UTF-8")]
         if self._broken or not data:
             return []
         if self._after_cr:
