@@ -36,8 +36,9 @@ def breakers(*models: Model) -> dict[str, Breaker | None]:
 class World:
     """One request after another through plans, breakers and one retry budget; an answer takes `took` seconds."""
 
-    def __init__(self, one: Model, seed: int) -> None:
+    def __init__(self, one: Model, seed: int, system: str = "") -> None:
         self.model = one
+        self.system = system
         self.endpoints = Endpoints((one,), breakers(one))
         self.random = random.Random(seed)
         self.budget = RetryBudget(0.2)
@@ -47,7 +48,9 @@ class World:
     def ask(self, failing: dict[str, float]) -> bool:
         """Whether a request is answered; `failing`: how often each endpoint fails."""
         self.budget.earn()
-        words = (Message("user", str(self.random.random())),)
+        words = [Message("user", str(self.random.random()))]
+        if self.system:
+            words.insert(0, Message("system", self.system))
         plan = Plan(
             [self.model],
             attempts=3,
@@ -76,14 +79,17 @@ class World:
             command = plan.failed(fault, command, self.now)
 
 
-@pytest.mark.parametrize("gap", [0.0, 0.1, 1.0], ids=lambda gap: f"{gap:g} s between requests")
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("gap", [0.0, 0.1, 1.0, 3.0], ids=lambda gap: f"{gap:g} s between requests")
+@pytest.mark.parametrize("system", ["", "You are the assistant of a large company. " * 40], ids=["alone", "alike"])
+@pytest.mark.parametrize("ill", ["m@0", "m@1"])
+@pytest.mark.parametrize("seed", range(2))
 def test_with_one_of_two_endpoints_flapping_nearly_all_is_served_and_the_load_hardly_grows(
-    seed: int, gap: float
+    seed: int, ill: str, system: str, gap: float
 ) -> None:
-    world, requests, served = World(model(2), seed), 5000, 0
+    """Busy or quiet, and also where every conversation begins alike."""
+    world, requests, served = World(model(2), seed, system), 3000, 0
     for _ in range(requests):
-        served += world.ask({"m@0": 0.5})
+        served += world.ask({ill: 0.5})
         world.now += gap
     assert served / requests >= 0.995
     assert sum(world.tries.values()) / requests <= 1.2
@@ -98,6 +104,27 @@ def test_an_endpoint_that_is_well_again_gets_its_share_within_seconds() -> None:
     for _ in range(100):
         assert world.ask({})
     assert world.tries["m@0"] - before >= 30
+
+
+def test_a_conversation_goes_where_its_beginning_is_cached_while_that_is_no_busier() -> None:
+    one = model(4)
+    endpoints = Endpoints((one,), breakers(one))
+    system = Message("system", "You are the assistant of a large company. " * 40)
+
+    def chosen(*said: str) -> str:
+        roles = ("user", "assistant", "user")
+        turns = [Message(role, text) for role, text in zip(roles, said, strict=False)]  # type: ignore[arg-type]
+        found = endpoints.choose(one, frozenset(), (system, *turns), 0.0)
+        assert found is not None
+        return found.id
+
+    firsts = [f"question {number}" for number in range(40)]
+    assert [chosen(first) for first in firsts] == [chosen(first, "An answer.", "And then?") for first in firsts]
+    assert {chosen(first) for first in firsts} == {endpoint.id for endpoint in one.endpoints}
+    favourite = next(endpoint for endpoint in one.endpoints if endpoint.id == chosen("hello"))
+    for _ in range(3):
+        endpoints.began(favourite)
+    assert chosen("hello") != favourite.id
 
 
 def test_of_endpoints_that_are_all_ill_alike_one_is_kept() -> None:

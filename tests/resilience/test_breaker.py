@@ -66,6 +66,34 @@ def test_it_never_rests_longer_than_its_rest(events: list[tuple[str, float]]) ->
         assert breaker.permits(now + 10)
 
 
+def flap(breaker: Breaker, now: float) -> float:
+    """Fails every second try, a minute apart, until it opens; the rest that follows."""
+    for minute in range(3):
+        breaker.failed(breaker.begin(), now + 60 * minute, spare=True)
+        if minute < 2:
+            breaker.succeeded(breaker.begin())
+    return breaker.rests_for(now + 120)
+
+
+def test_one_that_only_just_closed_rests_longer_each_time_where_it_can_be_spared() -> None:
+    breaker, now, rests = Breaker(failures=3, window=30, rest=10), 0.0, []
+    for _ in range(6):
+        rests.append(flap(breaker, now))
+        now += 1000.0
+        breaker.succeeded(breaker.begin())
+    assert rests == [10, 20, 40, 80, 80, 80]
+    for _ in range(7):
+        breaker.succeeded(breaker.begin())
+    assert flap(breaker, now) == 10, "it was well in between"
+
+
+def test_one_that_is_down_is_probed_as_soon_as_ever() -> None:
+    breaker = tripped()
+    for at in (20.0, 40.0, 60.0):
+        breaker.failed(breaker.begin(), at, spare=True)
+        assert breaker.rests_for(at) == 10
+
+
 def test_a_try_from_before_it_opened_is_no_news() -> None:
     breaker = Breaker(failures=2, window=30, rest=10)
     early = breaker.begin()

@@ -137,6 +137,18 @@ def test_a_mistake_in_the_callback_is_raised_where_it_is_awaited() -> None:
     run(test)
 
 
+def test_a_connection_that_is_free_again_is_read_though_nobody_took_its_large_answer() -> None:
+    async def test() -> None:
+        one = Pumped()
+        one.feed(HEAD + chunk(b"x" * (BUFFER + 1)) + END)
+        assert one.wire.reading == ["paused"]
+        one.connection.close()
+        assert one.released == 1
+        assert one.wire.reading == ["paused", "resumed"]
+
+    run(test)
+
+
 def test_after_a_refusal_bytes_wait_in_order_and_within_bounds() -> None:
     async def test() -> None:
         one = Pumped(refuses=b"stop")

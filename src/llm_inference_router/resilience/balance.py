@@ -9,17 +9,21 @@ from zlib import crc32
 from llm_inference_router.types import Endpoint, Message
 
 _SLACK = 2  # requests that a cached prefix is worth: a cold prefill costs about as much as waiting behind this many
-_PREFIX_CHARS = 512
+_PREFIX_CHARS = 512  # of each message
+_PREFIX_MESSAGES = 8
 
 
 def prefix_of(messages: Sequence[Message]) -> bytes:
-    """What prompt caches match on: the beginning of the conversation, up to its first human turn."""
+    """What prompt caches match on: the beginning of the conversation, up to its first human turn.
+
+    That turn always counts: behind one long system prompt every conversation would belong to the same endpoint.
+    """
     taken: list[str] = []
-    for message in messages:
+    for message in messages[:_PREFIX_MESSAGES]:
         taken.append(message.text[:_PREFIX_CHARS])
         if message.role == "user":
             break
-    return "\n".join(taken)[:_PREFIX_CHARS].encode()
+    return "\n".join(taken).encode()
 
 
 def pick(endpoints: Sequence[Endpoint], outstanding: Mapping[str, int], prefix: bytes) -> Endpoint:

@@ -1,7 +1,8 @@
 """A circuit breaker for one endpoint: a state machine with time passed in.
 
     closed    -- failures in a row, within the window, reach the limit -->  open
-    closed    -- where another endpoint can take over: that many among three times as many tries -->  open
+    closed    -- where another endpoint can take over: that many among three times as many tries, however long
+                 that takes -->  open, and for twice as long each time it had only just closed
     open      -- the rest is over -->                            half_open
     half_open -- the one probe succeeds -->                      closed
     half_open -- the probe fails -->                             open
@@ -9,8 +10,9 @@
 
 Failures count in a row: at a thousand requests a second, five failures in thirty seconds are one in six thousand, and
 no reason to take an endpoint away. One that fails every second request never fails often in a row, and costs a retry
-each time: it is taken away where it can be spared. A try that began before the breaker last opened is no news when it
-ends: its result is ignored.
+each time: it is taken away where it can be spared. Every second probe of such a one succeeds, so its rests grow; those
+of an endpoint that is down do not, since it may be well again at any moment. A try that began before the breaker last
+opened is no news when it ends: its result is ignored.
 """
 
 from collections import deque
@@ -18,10 +20,12 @@ from typing import Literal, TypeAlias
 
 State: TypeAlias = Literal["closed", "half_open", "open"]
 _SUCCESSES_TO_A_FAILURE = 2
+_LONGEST = 8  # times the rest
 
 
 class Breaker:
-    """`failures` within `window` seconds open it for `rest` seconds. Times are monotonic seconds."""
+    """`failures` within `window` seconds open it for `rest` seconds, or, where it can be spared, up to eight times as
+    long. Times are monotonic seconds."""
 
     def __init__(self, failures: int, window: float, rest: float) -> None:
         self.settings = (failures, window, rest)
@@ -30,6 +34,8 @@ class Breaker:
         self._rest = rest
         self._failures: deque[tuple[float, int]] = deque(maxlen=failures)  # when, and after how many successes
         self._successes = 0
+        self._closed_at: int | None = None  # after how many successes it closed last
+        self._longer = 1  # times the rest
         self._open_until = 0.0
         self._is_open = False
         self._probing = False
@@ -69,6 +75,7 @@ class Breaker:
         self._successes += 1
         if self._is_open:
             self._is_open = self._probing = False
+            self._closed_at = self._successes
             self._failures.clear()
 
     def failed(self, turn: int, now: float, spare: bool = False) -> None:
@@ -80,9 +87,12 @@ class Breaker:
             return
         self._failures.append((now, self._successes))
         since, before = self._failures[0]
-        between = self._successes - before
-        often = len(self._failures) == self._limit and now - since <= self._window
-        if often and between <= (_SUCCESSES_TO_A_FAILURE * self._limit if spare else 0):
+        if len(self._failures) < self._limit:
+            return
+        between, few = self._successes - before, _SUCCESSES_TO_A_FAILURE * self._limit
+        if between <= few if spare else between == 0 and now - since <= self._window:
+            just_closed = self._closed_at is not None and self._successes - self._closed_at <= few
+            self._longer = min(2 * self._longer, _LONGEST) if spare and just_closed else 1
             self.trip(now)
 
     def abandoned(self, turn: int) -> None:
@@ -99,5 +109,5 @@ class Breaker:
         self._is_open = True
         self._turn += 1
         self._probing = False
-        self._open_until = now + self._rest
+        self._open_until = now + self._rest * self._longer
         self._failures.clear()

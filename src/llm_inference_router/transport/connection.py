@@ -227,6 +227,8 @@ class Connection(asyncio.Protocol):
         if self._draining is not None:
             self._draining.cancel()
         if self._keep and self.alive:
+            if self._paused:  # by what waits unread
+                self._resume()
             self._released(self)
         else:
             self.discard()
