@@ -93,6 +93,18 @@ def test_of_a_cut_stream_the_input_is_as_it_was_told_at_the_beginning(said: tupl
     assert one.billed() == Usage(3, 4)
 
 
+def test_an_answer_without_end_is_ended() -> None:
+    one = assembly()
+    one.push(HI)
+    part = Piece(chunk=b"{}", content=True, text_chars=1024 * 1024)
+    for _ in range(15):
+        assert one.push(part)
+    assert one.push(part) == ()
+    assert one.failure is not None
+    assert one.failure.kind == "malformed"
+    assert not one.complete
+
+
 def test_reported_usage_is_not_estimated() -> None:
     one = assembly(include_usage=True)
     for piece in (HI, FINISH, QUIET_USAGE, DONE):

@@ -2,15 +2,16 @@
 
 import asyncio
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.serving.router import Router, serving
-from tests.serving.upstream import Behaviour, Request, answers, fails, upstream
+from tests.serving.upstream import STREAM_HEAD, Behaviour, Request, answers, delta, event, fails, upstream
 from tests.support.conserved import assert_conserved, assert_given_back, held
 from tests.support.faults.server import running
 
@@ -38,6 +39,11 @@ def states(router: Router) -> list[float]:
     """0 closed, 1 half open, 2 open, by endpoint."""
     lines = router.ask("/metrics").body.decode().splitlines()
     return [float(line.rpartition(" ")[2]) for line in lines if line.startswith("llm_router_breaker_state{")]
+
+
+def inflight(router: Router) -> int:
+    lines = router.ask("/metrics").body.decode().splitlines()
+    return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("llm_router_inflight{")))
 
 
 def flaps(seed: int) -> Behaviour:
@@ -98,6 +104,61 @@ def test_a_server_that_goes_and_comes_is_noticed_by_its_probe_alone(tmp_path: Pa
                 eventually(lambda: router.ask("/readyz").status == 200 and states(router) == [0.0])
                 assert second.requests["fb-ok"] == 0
                 assert router.chat().status == 200
+
+
+def test_clients_that_read_slowly_are_no_failure_of_the_endpoint(tmp_path: Path) -> None:
+    async def floods(writer: asyncio.StreamWriter, request: Request) -> None:
+        writer.write(STREAM_HEAD)
+        for _ in range(100_000):
+            writer.write(event(delta("x" * 10_000)))
+            await writer.drain()
+
+    settings = "breaker: {failures: 2, open: 60s}, health: none, timeouts: {first_token: 1s, idle: 2s, total: 3s}"
+    with upstream(m=floods) as well, serving(tmp_path, served_by(well.url, settings=settings)) as router:
+        clients = [slow_reader(router) for _ in range(4)]
+        eventually(lambda: inflight(router) == 4)
+        eventually(lambda: inflight(router) == 0)
+        assert states(router) == [0.0]
+        well.behaviours["m"] = answers()
+        assert router.chat().status == 200
+        for one in clients:
+            one.close()
+
+
+def slow_reader(router: Router) -> socket.socket:
+    """A client that asks for a stream and reads nothing of it."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", router.port))
+    body = b'{"model":"auto","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    client.sendall(head + body)
+    return client
+
+
+def test_a_probe_over_a_connection_that_was_kept_for_too_long_is_no_verdict(tmp_path: Path) -> None:
+    probes = 0
+
+    def serve(listener: socket.socket) -> None:
+        """Answers one request of each connection, and closes at the second."""
+        nonlocal probes
+        with suppress(OSError):
+            while True:
+                connection = listener.accept()[0]
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                    probes += 1
+                    connection.recv(65536)
+
+    settings = "breaker: {open: 60s}, health: {every: 1s}"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        with serving(tmp_path, served_by(url, settings=settings)) as router:
+            eventually(lambda: probes >= 3)
+            assert states(router) == [0.0]
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_what_begins_to_rest_between_decision_and_try_is_answered_as_if_it_had_rested_before(tmp_path: Path) -> None:

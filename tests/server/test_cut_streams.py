@@ -253,6 +253,12 @@ def call(arguments: str) -> bytes:
     return bytes(orjson.dumps(chunk))
 
 
+def call_more(arguments: str) -> bytes:
+    chunk = orjson.loads(delta(""))
+    chunk["choices"][0]["delta"] = {"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]}
+    return bytes(orjson.dumps(chunk))
+
+
 def with_text(chunk: bytes) -> bytes:
     doc = orjson.loads(chunk)
     doc["choices"][0]["delta"]["content"] = "Let me see. "
@@ -279,6 +285,40 @@ def test_a_tool_call_that_has_begun_is_never_guessed(router: Router, backend: Up
     answer = router.chat(stream=True)
     assert error(answer) == "upstream_truncated"
     assert not backend.asked("two")
+
+
+def test_a_tool_call_of_which_nothing_was_sent_is_begun_again(router: Router, backend: Upstream) -> None:
+    begun = event(delta("", role="assistant"))
+    backend.behaviours["one"] = sends(STREAM_HEAD + begun, then="reset")
+    whole = event(call('{"city":')) + event(call_more('"Rome"}')) + event(delta(finish="tool_calls"))
+    backend.behaviours["two"] = sends(STREAM_HEAD + begun + whole + event(b"[DONE]") + b"0\r\n\r\n")
+    answer = router.chat(stream=True)
+    assert error(answer) is None
+    calls = [
+        one["function"]["arguments"]
+        for chunk in events(answer)[:-1]
+        for one in chunk["choices"][0]["delta"].get("tool_calls") or ()
+    ]
+    assert "".join(calls) == '{"city":"Rome"}'
+    assert len(backend.asked("two")) == 1
+
+
+def test_a_model_whose_context_cannot_hold_what_was_said_is_not_asked_for_the_rest(
+    backend: Upstream, tmp_path: Path
+) -> None:
+    words = [f"word{number} " for number in range(600)]
+    backend.behaviours["one"] = sends(cut(words[:500]), then="reset")
+    backend.behaviours["three"] = sends(stream(words[499:]))
+    text = routed(backend.url, "one", "two", "three")
+    narrow = text.replace("name: two, ", "name: two, NARROW").replace("context: 32768", "context: 1000")
+    text = "\n".join(
+        small if "NARROW" in small else line for line, small in zip(text.split("\n"), narrow.split("\n"), strict=True)
+    ).replace("NARROW", "")
+    with serving(tmp_path, text) as router:
+        answer = router.chat(stream=True)
+    assert said(answer) == "".join(words)
+    assert not backend.asked("two")
+    assert len(backend.asked("three")) == 1
 
 
 def test_json_that_does_not_parse_in_the_end_is_an_error(router: Router, backend: Upstream) -> None:

@@ -57,6 +57,15 @@ def text(answer: Answer, stream: bool) -> str:
     return "".join(one["choices"][0]["delta"].get("content") or "" for one in chunks if one["choices"]).strip()
 
 
+def test_where_no_patience_is_named_a_silent_model_is_waited_for_alone(tmp_path: Path) -> None:
+    with (
+        upstream(slow=answers("From the slow one.", after=1.5), quick=answers("From the quick one.")) as up,
+        serving(tmp_path, config(up.url, "slow", "quick", timeouts="{first_token: 6s, total: 8s}")) as router,
+    ):
+        assert text(router.chat(), stream=False) == "From the slow one."
+    assert not up.asked("quick")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_second_answers_while_the_first_is_silent(tmp_path: Path, stream: bool) -> None:
     with (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from msgspec import structs
 
 from llm_inference_router.backends.base import Call
 from llm_inference_router.transport.base import TransportFault
@@ -310,6 +311,18 @@ def test_bytes_that_nobody_asked_for_reach_nobody() -> None:
                 assert await response.read(1000) == b"ok"
                 response.close()
         assert peer.connections == 3, "a connection that is out of step is not used again"
+
+    run(test)
+
+
+def test_headers_of_clients_are_not_remembered_for_ever() -> None:
+    async def test() -> None:
+        peer = Peer(OK)
+        async with listening(peer.serve) as url, client() as transport:
+            for number in range(3000):
+                call = structs.replace(CALL, headers=(("anthropic-beta", f"feature-{number}"),))
+                assert await ask(transport, url, call) == b"ok"
+            assert len(transport._heads) <= 1024
 
     run(test)
 

@@ -17,6 +17,7 @@ CHARS_PER_TOKEN = 4  # of English under current vocabularies; only where an upst
 _MALFORMED_LIMIT = 100
 _HELD_LIMIT = 1024 * 1024
 _TEXT_LIMIT = 8 * 1024 * 1024  # characters that are kept, more than any model writes
+_LENGTH_LIMIT = 16 * 1024 * 1024  # characters, 4 million tokens: an upstream that sends more is ill
 # Part of a call, in a chat chunk. Text cannot hold these bytes: its quotes are escaped.
 _CALL = re.compile(rb'"(?:tool_calls"\s*:\s*\[\s*\{|function_call"\s*:\s*\{)')
 
@@ -110,6 +111,9 @@ class Assembly:
         if piece.done:
             self.done = True
         self.text_chars += piece.text_chars
+        if self.text_chars > _LENGTH_LIMIT:
+            self._overflow("the upstream sends an answer without end")
+            return ()
         chunk = piece.chunk
         if self._keep_text:
             if piece.text and self.text_chars <= _TEXT_LIMIT:
@@ -183,19 +187,19 @@ class Assembly:
         framed = self._frame(piece)
         self._held_bytes += len(framed)
         if self._held_bytes > _HELD_LIMIT:
-            self._overflow()
+            self._overflow("the upstream sends a stream without content")
             return
         if framed:
             self._held.append(framed)
         if piece.content:
             self.begun = True
 
-    def _overflow(self) -> None:
-        """More is held than any honest stream sends: an answer that has finished is over, another one is broken."""
+    def _overflow(self, what: str) -> None:
+        """It is more than any honest stream sends: an answer that has finished is over, another one is broken."""
         if self.finish_reason is not None:
             self.done = True
             return
-        self.failure = Fault(kind="malformed", message="the upstream sends a stream without content")
+        self.failure = Fault(kind="malformed", message=what)
         self._held.clear()
 
     def _fault(self, piece: Piece) -> None:

@@ -40,12 +40,16 @@ class Deadline:
         self._phase: Phase = "first_token"
         self._since = self._loop.time()
         self._expired: Phase | Literal["total"] | None = None
+        self.client_s = 0.0  # for which the client was waited for
 
     def enter(self, phase: Phase) -> None:
         """Something has happened: from now on silence is measured against this phase's limit."""
+        now = self._loop.time()
+        if self._phase == "client":
+            self.client_s += now - self._since
         self._phase = phase
         self._limit = self._idle if phase == "idle" else _LIMITS[phase]
-        self._since = self._loop.time()
+        self._since = now
         if self._since + self._limit < self._due:
             self._timer.cancel()
             self._arm()
@@ -62,7 +66,7 @@ class Deadline:
     def _ring(self) -> None:
         now = self._loop.time()
         if now >= self._ends_at:
-            self._expired = "total"
+            self._expired = "client" if self._phase == "client" else "total"
         elif now >= self._since + self._limit:
             self._expired = self._phase
         else:

@@ -24,6 +24,7 @@ from llm_inference_router.types import Attempt, ChatRequest, Fault, Model, Usage
 _LATE_S = 0.002  # timers may ring a moment early, and an endpoint that rests until then would still refuse
 _CUTS = frozenset({"reset", "truncated", "malformed", "timeout.idle", "status"})
 _CANCELLED = Fault("cancelled", "the client left")
+_SLOW_CLIENT = 0.1  # of the time for an answer
 
 
 class Dispatch:
@@ -131,7 +132,8 @@ class Dispatch:
             if trial.lost and (fault is None or fault is _CANCELLED):
                 fault = LOST
             ended = self._now()
-            runtime.endpoints.ended(endpoint, trial.turn, _blamed(fault, model, remaining), ended)
+            blamed = _blamed(fault, model, remaining, trial.client_s)
+            runtime.endpoints.ended(endpoint, trial.turn, blamed, ended)
             if fault is not None and fault is not _CANCELLED and fault is not LOST:
                 runtime.forget_snapshot()
             attempt = self._trace.tried(
@@ -245,9 +247,10 @@ class Dispatch:
         return Fault("connect", "every endpoint is resting after failures", retry_after_s=rest)
 
 
-def _blamed(fault: Fault | None, model: Model, remaining: float) -> Fault | None:
-    """What the endpoint is told: not what another one's beginning, or the request's own deadline, brought about."""
+def _blamed(fault: Fault | None, model: Model, remaining: float, client_s: float) -> Fault | None:
+    """What the endpoint is told: not what another one's beginning, the request's own deadline, or a client that took
+    its time with a part of the answer (`client_s`) brought about."""
     if fault is None or fault.code == MISFIT:
         return None
-    late = fault.kind == "timeout.total" and remaining < model.timeouts.first_token
-    return _CANCELLED if late else fault
+    innocent = remaining < model.timeouts.first_token or client_s > _SLOW_CLIENT * remaining
+    return _CANCELLED if innocent and fault.kind == "timeout.total" else fault

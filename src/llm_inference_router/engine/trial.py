@@ -52,6 +52,7 @@ class Trial:
         self.started = False
         self.lost = False  # another try answered first
         self._sent = False
+        self._deadline: Deadline | None = None
         self.warnings: tuple[str, ...] = ()
         self.answer: Answer | None = None
         self.assembly: Assembly | None = None
@@ -71,7 +72,7 @@ class Trial:
         asked = model if len(model.endpoints) < 2 else structs.replace(model, endpoints=(endpoint,))
         encoded = backend.encode(request, asked)
         self.warnings = encoded.warnings if relayed else (*request.warnings, *encoded.warnings)
-        deadline = Deadline(model.timeouts, remaining, self._head_limit())
+        deadline = self._deadline = Deadline(model.timeouts, remaining, self._head_limit())
         try:
             with deadline:
                 response = await self._runtime.transport(model).send(encoded.call, model, endpoint, self._go)
@@ -97,6 +98,11 @@ class Trial:
                 # The finish reason came, only what may follow it did not: the answer is complete.
                 return self._joined()
             return error.fault
+
+    @property
+    def client_s(self) -> float:
+        """Seconds for which the client, and not the upstream, was waited for."""
+        return self._deadline.client_s if self._deadline is not None else 0.0
 
     @property
     def finish_reason(self) -> str | None:

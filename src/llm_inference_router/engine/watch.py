@@ -59,7 +59,16 @@ def _health(model: ModelConfig) -> Health | None:
 
 
 async def probe(runtime: Runtime, one: Probe) -> bool:
-    """Whether the endpoint answers."""
+    """Whether the endpoint answers. A reset is asked about again: it may have been of a connection that was kept for
+    too long."""
+    verdict = await _asked(runtime, one)
+    if verdict == "reset":
+        verdict = await _asked(runtime, one)
+    return verdict == "ok"
+
+
+async def _asked(runtime: Runtime, one: Probe) -> str:
+    """The kind of fault, or `ok`."""
     call = Call(path=one.path, body=b"", method="GET")
     try:
         async with asyncio.timeout(_PROBE_TIMEOUT_S):
@@ -68,9 +77,11 @@ async def probe(runtime: Runtime, one: Probe) -> bool:
                 await response.read(_ANSWER_BYTES)
             finally:
                 response.close()
-    except (TransportFault, TimeoutError):
-        return False
-    return response.status < 500
+    except TransportFault as error:
+        return error.fault.kind
+    except TimeoutError:
+        return "timeout.total"
+    return "ok" if response.status < 500 else "status"
 
 
 async def _keep_probing(runtime: Runtime, one: Probe) -> None:

@@ -106,7 +106,8 @@ class Router:
         for task in (*self._tasks, served.watch):
             task.cancel()
         await asyncio.wait([*self._tasks, served.watch])
-        await served.runtime.close()
+        for one in (*self._retiring, served):
+            await one.runtime.close()
         await self._store.close()
         self._observer.flush()
 

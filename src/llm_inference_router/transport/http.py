@@ -24,6 +24,7 @@ from llm_inference_router.types import Endpoint, Model
 
 _IDLE_S = 30.0  # shorter than the keep-alive of the servers we know, so that they seldom close first
 _MOST_IDLE = 256  # for each origin
+_MOST_HEADS = 1024
 _AGENT = "llm-inference-router"
 
 
@@ -60,6 +61,8 @@ class HttpTransport:
         key = (model.name, endpoint.url, call.path, call.method, call.headers)
         known = self._heads.get(key)
         if known is None:
+            if len(self._heads) >= _MOST_HEADS:  # clients' own headers are part of some
+                self._heads.clear()
             known = self._heads[key] = self._prepare(call, model, endpoint)
         origin, head = known
         connection = self._take(origin)
