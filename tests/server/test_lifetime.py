@@ -1,5 +1,6 @@
 """Clients that leave, processes that are killed, routers that are asked to stop."""
 
+import asyncio
 import os
 import resource
 import signal
@@ -13,7 +14,19 @@ from pathlib import Path
 import pytest
 
 from tests.serving.router import Router, config, events, serving, start
-from tests.serving.upstream import Upstream, answers, drips, sends, upstream
+from tests.serving.upstream import (
+    STREAM_HEAD,
+    Behaviour,
+    Request,
+    Upstream,
+    answers,
+    delta,
+    drips,
+    event,
+    sends,
+    upstream,
+    whole,
+)
 
 
 def open_request(router: Router, stream: bool, model: str = "auto") -> socket.socket:
@@ -60,6 +73,53 @@ def test_a_client_that_leaves_frees_the_upstream_within_a_second(tmp_path: Path,
         assert time.monotonic() - left_at < 1.0
         wait_until("the outcome was recorded", lambda: outcomes(router) == [(499, "client_left")])
         assert router.ask("/livez").status == 200
+
+
+def test_a_client_that_leaves_while_another_model_goes_on_frees_that_one_within_a_second(tmp_path: Path) -> None:
+    said = [event(delta(f"w{number} ")) for number in range(9)]
+    with upstream(one=sends(STREAM_HEAD + b"".join(said), then="reset"), two=goes_on()) as backend:
+        text = config(backend.url, "one", "two", timeouts="{connect: 1s, first_token: 30s, idle: 30s, total: 60s}")
+        text = text.replace("policy: {kind: fixed}", "on_cut_stream: continue, policy: {kind: fixed}")
+        with serving(tmp_path, text) as router:
+            connection = open_request(router, stream=True)
+            seen = b""
+            while b"more20 " not in seen:
+                seen += connection.recv(65536)
+            left_at = time.monotonic()
+            connection.close()
+            [request] = backend.asked("two")
+            wait_until("the upstream was let go", request.gone.is_set)
+            assert time.monotonic() - left_at < 1.0
+            wait_until("the outcome was recorded", lambda: outcomes(router) == [(499, "client_left")])
+
+
+def goes_on() -> Behaviour:
+    """The rest of what `w0 w1 ...` begins, for ever."""
+
+    async def behave(writer: asyncio.StreamWriter, request: Request) -> None:
+        writer.write(STREAM_HEAD + event(delta("w7 w8 ")))
+        for number in range(10**6):
+            writer.write(event(delta(f"more{number} ")))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    return behave
+
+
+def test_a_client_that_leaves_while_a_retry_is_waited_for_ends_the_request_and_nothing_more_is_asked(
+    tmp_path: Path,
+) -> None:
+    limited = sends(whole({"error": {"message": "later", "code": "rate_limit"}}, 429, "Retry-After: 3\r\n"))
+    with upstream(one=limited) as backend, serving(tmp_path, config(backend.url, "one")) as router:
+        connection = open_request(router, stream=True)
+        wait_until("the upstream was asked", lambda: bool(backend.requests))
+        time.sleep(0.3)
+        left_at = time.monotonic()
+        connection.close()
+        wait_until("the outcome was recorded", lambda: outcomes(router) == [(499, "client_left")])
+        assert time.monotonic() - left_at < 2.0, "not after the three seconds that the upstream asked for"
+        time.sleep(3.0)
+        assert len(backend.requests) == 1
 
 
 def test_a_client_that_leaves_is_billed_for_what_it_used(tmp_path: Path) -> None:
