@@ -95,6 +95,26 @@ def test_with_one_of_two_endpoints_flapping_nearly_all_is_served_and_the_load_ha
     assert sum(world.tries.values()) / requests <= 1.2
 
 
+def test_a_busy_endpoint_that_fails_two_in_five_and_cannot_be_spared_goes_on() -> None:
+    world, served = World(model(1), 1), 0
+    for _ in range(5000):
+        served += world.ask({"m@0": 0.4})
+        world.now += 0.01
+    assert served / 5000 >= 0.55
+
+
+def test_a_busy_endpoint_that_dies_rests_within_seconds() -> None:
+    world = World(model(1), 1)
+    for _ in range(100):
+        assert world.ask({})
+        world.now += 0.01
+    died = world.now
+    while "m" not in world.endpoints.resting(world.now):
+        world.ask({"m@0": 1.0})
+        world.now += 0.01
+    assert world.now - died < 2.0
+
+
 def test_an_endpoint_that_is_well_again_gets_its_share_within_seconds() -> None:
     world = World(model(2), 1)
     for _ in range(500):

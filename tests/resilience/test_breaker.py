@@ -66,6 +66,20 @@ def test_it_never_rests_longer_than_its_rest(events: list[tuple[str, float]]) ->
         assert breaker.permits(now + 10)
 
 
+def test_a_row_of_failures_after_an_answer_has_to_last_a_second() -> None:
+    breaker = Breaker(failures=3, window=30, rest=10)
+    breaker.succeeded(breaker.begin())
+    for number in range(9):
+        breaker.failed(breaker.begin(), 5.0 + 0.1 * number)
+    assert breaker.permits(6.0)
+    breaker.failed(breaker.begin(), 6.0)
+    assert not breaker.permits(6.0)
+    breaker.succeeded(breaker.begin())
+    for number in range(3):
+        breaker.failed(breaker.begin(), 16.0 + 0.1 * number)
+    assert not breaker.permits(16.2), "nothing was answered since the probe"
+
+
 def flap(breaker: Breaker, now: float) -> float:
     """Fails every second try, a minute apart, until it opens; the rest that follows."""
     for minute in range(3):

@@ -1,6 +1,6 @@
 """A circuit breaker for one endpoint: a state machine with time passed in.
 
-    closed    -- failures in a row, within the window, reach the limit -->  open
+    closed    -- failures in a row, within the window, reach the limit, and go on for a second -->  open
     closed    -- where another endpoint can take over: that many among three times as many tries, however long
                  that takes -->  open, and for twice as long each time it had only just closed
     open      -- the rest is over -->                            half_open
@@ -9,10 +9,13 @@
     half_open -- the probe is given up (a client left) -->       half_open, and the next request probes
 
 Failures count in a row: at a thousand requests a second, five failures in thirty seconds are one in six thousand, and
-no reason to take an endpoint away. One that fails every second request never fails often in a row, and costs a retry
-each time: it is taken away where it can be spared. Every second probe of such a one succeeds, so its rests grow; those
-of an endpoint that is down do not, since it may be well again at any moment. A try that began before the breaker last
-opened is no news when it ends: its result is ignored.
+no reason to take an endpoint away. At that pace even five in a row come by chance, several times a second where two in
+five tries fail, and the other tries would have been answered: so a row has to last, unless nothing was answered yet.
+
+One that fails every second request never fails often in a row, and costs a retry each time: it is taken away where it
+can be spared. Every second probe of such a one succeeds, so its rests grow; those of an endpoint that is down do not,
+since it may be well again at any moment. A try that began before the breaker last opened is no news when it ends: its
+result is ignored.
 """
 
 from collections import deque
@@ -21,6 +24,7 @@ from typing import Literal, TypeAlias
 State: TypeAlias = Literal["closed", "half_open", "open"]
 _SUCCESSES_TO_A_FAILURE = 2
 _LONGEST = 8  # times the rest
+_ROW_S = 1.0
 
 
 class Breaker:
@@ -34,6 +38,7 @@ class Breaker:
         self._rest = rest
         self._failures: deque[tuple[float, int]] = deque(maxlen=failures)  # when, and after how many successes
         self._successes = 0
+        self._row: tuple[float, int] | None = None  # when failures began to follow each other, after how many successes
         self._closed_at: int | None = None  # after how many successes it closed last
         self._longer = 1  # times the rest
         self._open_until = 0.0
@@ -85,12 +90,15 @@ class Breaker:
         if self._is_open:
             self.trip(now)
             return
+        if self._row is None or self._row[1] != self._successes:
+            self._row = now, self._successes
         self._failures.append((now, self._successes))
         since, before = self._failures[0]
         if len(self._failures) < self._limit:
             return
         between, few = self._successes - before, _SUCCESSES_TO_A_FAILURE * self._limit
-        if between <= few if spare else between == 0 and now - since <= self._window:
+        lasts = self._successes == (self._closed_at or 0) or now - self._row[0] >= _ROW_S
+        if between <= few if spare else between == 0 and lasts and now - since <= self._window:
             just_closed = self._closed_at is not None and self._successes - self._closed_at <= few
             self._longer = min(2 * self._longer, _LONGEST) if spare and just_closed else 1
             self.trip(now)
