@@ -20,7 +20,8 @@ def response_of(turn: Turn) -> dict[str, Any]:
 
 def input_items(turn: Turn, said: Sequence[Any], query: Mapping[str, str]) -> dict[str, Any]:
     """A page of what the request said, items like those of `turn.input`, newest first unless `order` is `asc`. What
-    came before it, by `previous_response_id`, belongs to the answers before. Raises InvalidRequest for a query that cannot be read.
+    came before it, by `previous_response_id`, belongs to the answers before. Raises InvalidRequest for a query that
+    cannot be read.
     """
     found = [_item(item, f"{turn.id.removeprefix('resp_')}_{at}") for at, item in enumerate(said)]
     order, limit, after = query.get("order", "desc"), _limit(query.get("limit")), query.get("after")
