@@ -224,6 +224,6 @@ def _wrong(doc: Mapping[str, Any], fields: Fields) -> str:
     """Where a field is not of its type, or counts below nothing."""
     for name, kind in fields.items():
         value = doc.get(name)
-        if type(value) is not kind or (kind is int and value < 0):
+        if type(value) is not kind or (isinstance(value, int) and value < 0):
             return f"whose {name} is none"
     return ""
