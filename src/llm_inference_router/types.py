@@ -43,8 +43,8 @@ class ChatRequest(Struct, frozen=True, gc=False):
     """A request for an answer, validated. `body` is JSON in OpenAI's chat dialect, parsed once: fields we do not read
     pass through it. From a client of another `dialect` it is a translation, of which `warnings` name what it changed,
     and `source` is that client's own JSON. `headers`: those of the client that an upstream of its dialect is to see.
-    `earlier`: ids of stored answers and items that it goes on from, whose words are still to be put in; `recalled`: how
-    many items at the beginning of its input are such words.
+    `earlier`: ids of stored answers and items that it goes on from, whose words are still to be put in; `asked`: the
+    request as it came, where such words have been put in. Its own words alone are kept.
     """
 
     model: str
@@ -64,7 +64,7 @@ class ChatRequest(Struct, frozen=True, gc=False):
     own: frozenset[str] = frozenset()  # what of it chat has no words for: only a relay that takes it can serve
     tokens: int = 0  # of a prompt that came as token numbers, beside what is in `messages`
     earlier: tuple[str, ...] = ()
-    recalled: int = 0
+    asked: "ChatRequest | None" = None
     headers: tuple[tuple[str, str], ...] = ()
 
 

@@ -232,6 +232,9 @@ def test_no_stream_raises(docs: list[dict[str, Any]]) -> None:
         {"usage": {"input_tokens": "1"}},
         {"content": [*CONTENT, {"type": "tool_use", "name": "h"}, 1, {"type": 1}, {"type": "text", "text": 1}]},
         {"content": []},
+        {"content": [{"type": "text", "text": "a", "citations": "x"}]},
+        {"content": [{"type": "text", "text": "a", "citations": [None]}]},
+        {"content": [{"type": "text", "text": "a", "citations": [{}]}]},
     ],
 )
 def test_what_the_client_would_refuse_is_mended(change: dict[str, Any]) -> None:

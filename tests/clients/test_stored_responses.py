@@ -130,6 +130,44 @@ def test_a_deleted_answer_leaves_nothing_of_what_was_said(api: OpenAI, router: R
     assert cost
 
 
+def test_nor_do_the_answers_that_went_on_from_it(api: OpenAI, router: Router, backend: Upstream) -> None:
+    backend.behaviours["small"] = answers("Ochre.")
+    first = api.responses.create(model="auto", input="My hidden colour?")
+    named: Any = [{"type": "item_reference", "id": first.output[0].id}, {"role": "user", "content": "Third"}]
+    backend.behaviours["small"] = answers("Sure.")
+    second = api.responses.create(model="auto", input="Second", previous_response_id=first.id)
+    third = api.responses.create(model="auto", input=named)
+    fourth = api.responses.create(model="auto", input="Fourth", previous_response_id=third.id)
+    assert "Ochre." in str(backend.requests[-1].body["messages"]), "what the answer before only named is put in"
+    listed = api.responses.input_items.list(third.id, order="asc").data
+    assert "Ochre." in str(listed[0].to_dict())
+    api.responses.delete(first.id)
+    with closing(sqlite3.connect(router.database)) as database:
+        rows = [str(row) for row in database.execute("SELECT * FROM records")]
+    assert not [row for row in rows if "hidden" in row or "Ochre" in row]
+    assert [sum(f"user: {word}" in row for row in rows) for word in ("Second", "Third", "Fourth")] == [1, 1, 1]
+    listed = api.responses.input_items.list(third.id, order="asc").data
+    assert listed[0].to_dict()["type"] == "item_reference"
+    for answer in (second, third, fourth):
+        assert api.responses.retrieve(answer.id).id == answer.id
+        with pytest.raises(BadRequestError, match="deleted") as caught:
+            api.responses.create(model="auto", input="And?", previous_response_id=answer.id)
+        assert (caught.value.code, caught.value.param) == ("previous_response_not_stored", "previous_response_id")
+
+
+def test_a_deleted_answer_is_not_left_in_the_bytes_of_the_file(tmp_path: Path, backend: Upstream) -> None:
+    backend.behaviours["small"] = answers("Vermilion.")
+    with serving(tmp_path, settings(backend.url)) as router, client(router) as api:
+        first = api.responses.create(model="auto", input="My cryptic colour? " + "cryptic " * 3000)
+        backend.behaviours["small"] = answers("Sure.")
+        api.responses.create(model="auto", input="And now?", previous_response_id=first.id)
+        api.responses.delete(first.id)
+        router.stop()
+    held = [file.read_bytes() for file in tmp_path.rglob("*.db*")]
+    assert any(b"And now?" in raw for raw in held)
+    assert not [raw for raw in held if b"cryptic" in raw or b"Vermilion" in raw]
+
+
 def test_another_keys_answer_is_neither_read_nor_deleted(api: OpenAI, router: Router) -> None:
     first = api.responses.create(model="auto", input="Mine.")
     with client(router, "sk-two") as two:

@@ -385,7 +385,7 @@ def test_a_request_that_names_an_answer_says_what_has_to_be_looked_up() -> None:
     named = {"msg_1": {"type": "message", "role": "assistant", "content": "named"}}
     found = resumed(request, history, named)
     assert [one["content"] for one in found.body["messages"]] == ["before", "said", "named", "q"]
-    assert (found.earlier, found.recalled, found.warnings) == ((), 2, ())
+    assert (found.earlier, found.asked, found.warnings) == ((), request, ())
 
 
 def test_an_item_that_nobody_here_knows_stays_for_its_provider_and_is_named() -> None:

@@ -20,6 +20,11 @@ def test_a_new_file_has_every_step_and_every_table(tmp_path: Path) -> None:
     assert dict(found) == {"records": "table", "idempotency": "table"} | views
 
 
+def test_what_is_deleted_is_overwritten_whatever_sqlite_was_built_with(tmp_path: Path) -> None:
+    with closing(open_writer(tmp_path / "a.db")) as connection:
+        assert connection.execute("PRAGMA secure_delete").fetchone() == (1,)
+
+
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "router.db"
     open_writer(path).close()

@@ -67,6 +67,10 @@ def block(raw: Any, number: int, rendering: Rendering) -> dict[str, Any] | None:
         return None
     kind = raw["type"]
     if kind == "text":
+        cited = raw.get("citations")
+        if cited is not None:
+            cited = cited if isinstance(cited, list) else []
+            raw["citations"] = [one for one in cited if isinstance(one, dict) and isinstance(one.get("type"), str)]
         return raw if isinstance(raw.setdefault("text", ""), str) else None
     if kind == "thinking":
         if not isinstance(raw.setdefault("thinking", ""), str):

@@ -3,7 +3,7 @@
 Changed on the way there: the model; `max_output_tokens` stays within what it can write; what the router recalled of
 earlier answers stands in `input`; and reasoning that another provider sealed is left out, since OpenAI would refuse it.
 On the way back: the model, seals are tagged with who made them, and what the official client would refuse is made
-valid.
+valid, or a fault where it cannot be.
 """
 
 import re
@@ -15,6 +15,7 @@ from llm_inference_router.backends import normalise
 from llm_inference_router.backends.base import JSON_HEADERS, Answer, Call, Decoder, Encoded, Rendering, provider_of
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.backends.openai_responses_object import failure, finish_of, generated, repair
+from llm_inference_router.backends.openai_responses_shape import Items
 from llm_inference_router.backends.openai_responses_stream import ResponsesDecoder
 from llm_inference_router.dialects.responses_tools import OWN
 from llm_inference_router.dialects.signature import returned
@@ -57,7 +58,9 @@ class OpenAIResponses(OpenAI):
         finish = finish_of(doc)
         if finish is None:
             return normalise.STOPPED
-        repair(doc, rendering)
+        wrong = repair(doc, rendering, Items(rendering))
+        if wrong:
+            return Fault("malformed", wrong)
         size, text = generated(doc["output"])
         return Answer(doc, finish, usage_of_responses(doc["usage"]), size, text, "responses")
 

@@ -1,25 +1,36 @@
 """The response object as an upstream sends it: read for what the router must know, made valid for the official client.
 
-A valid object keeps all its fields; only what is missing or of a wrong type is filled in. Objects are changed in place.
+A valid object keeps all its fields; only what is missing or of a wrong type is filled in, and what cannot be makes it
+no answer. Objects are changed in place.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_inference_router.backends import faults
 from llm_inference_router.backends.base import Rendering
-from llm_inference_router.dialects.signature import tag
+from llm_inference_router.backends.openai_responses_shape import Items
 from llm_inference_router.types import Fault
 
 _STATUSES: Final = frozenset({"completed", "failed", "in_progress", "cancelled", "queued", "incomplete"})
+_CHOICES: Final = frozenset({"auto", "none", "required"})
 _INCOMPLETE: Final = {"max_output_tokens": "length", "content_filter": "content_filter"}
+# What may be left out of a response object.
+_OPTIONAL: Final[Mapping[str, tuple[type, ...]]] = {
+    **dict.fromkeys(("metadata", "text", "reasoning"), (dict,)),
+    **dict.fromkeys(("instructions", "previous_response_id", "user", "prompt_cache_key", "safety_identifier"), (str,)),
+    **dict.fromkeys(("temperature", "top_p"), (int, float)),
+    **dict.fromkeys(("max_output_tokens", "max_tool_calls", "top_logprobs"), (int,)),
+    **dict.fromkeys(("background", "store"), (bool,)),
+}
 _CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 # Codes of a failed response that are not the client's own mistake.
 _PASSING: Final = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
 _POLICIES: Final = frozenset({"bio_policy", "misalignment_policy_violation", "image_content_policy_violation"})
 
 
-def repair(doc: dict[str, Any], rendering: Rendering) -> None:
-    """A response object, whole or of an event."""
+def repair(doc: dict[str, Any], rendering: Rendering, items: Items) -> str:
+    """A response object, whole or of an event, made valid. What of it cannot be: nothing where that is empty."""
     doc["model"] = rendering.model
     doc["object"] = "response"
     if not isinstance(doc.get("id"), str) or not doc["id"]:
@@ -28,46 +39,28 @@ def repair(doc: dict[str, Any], rendering: Rendering) -> None:
         doc["created_at"] = rendering.created
     if type(doc.get("parallel_tool_calls")) is not bool:
         doc["parallel_tool_calls"] = True
-    if not isinstance(doc.get("tool_choice"), str | dict):
+    choice = doc.get("tool_choice")
+    if not _text(choice, "type") and not (isinstance(choice, str) and choice in _CHOICES):
         doc["tool_choice"] = "auto"
-    if not isinstance(doc.get("tools"), list):
-        doc["tools"] = []
-    if "status" in doc and doc["status"] not in _STATUSES:
+    doc["tools"] = [tool for tool in _list(doc, "tools") if _text(tool, "type")]
+    if "status" in doc and not (isinstance(doc["status"], str) and doc["status"] in _STATUSES):
         doc["status"] = None
+    for name, kinds in _OPTIONAL.items():
+        if doc.get(name) is not None and type(doc[name]) not in kinds:
+            doc[name] = None
+    noted = doc.get("metadata") or {}
+    if not all(isinstance(value, str) for value in noted.values()):
+        doc["metadata"] = {name: value for name, value in noted.items() if isinstance(value, str)}
+    details = doc.get("incomplete_details")
+    if details is not None and _text(details, "reason") not in _INCOMPLETE:
+        doc["incomplete_details"] = None
     if doc.get("previous_response_id") is None and rendering.source.get("previous_response_id"):
         # The upstream does not know of it: it was put in by us.
         doc["previous_response_id"] = rendering.source["previous_response_id"]
     doc["usage"] = _usage(doc.get("usage"))
-    output = doc.get("output")
-    doc["output"] = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
-    for item in doc["output"]:
-        seal(item, rendering.provider)
-        mend(item)
-
-
-def seal(item: dict[str, Any], provider: str) -> None:
-    """What only its maker can read is tagged with who that is."""
-    sealed = item.get("encrypted_content")
-    if isinstance(sealed, str) and sealed:
-        item["encrypted_content"] = tag(sealed, provider)
-
-
-def mend(item: dict[str, Any]) -> None:
-    """An item of the output, as the official client's types want it."""
-    if item.get("type") == "message":
-        item["role"] = "assistant"
-        if not isinstance(item.get("content"), list):
-            item["content"] = []
-        for part in item["content"]:
-            if isinstance(part, dict) and part.get("type") == "output_text":
-                mend_part(part)
-    elif item.get("type") == "reasoning" and not isinstance(item.get("summary"), list):
-        item["summary"] = []
-
-
-def mend_part(part: dict[str, Any]) -> None:
-    if not isinstance(part.get("annotations"), list):
-        part["annotations"] = []
+    doc["output"] = [item for item in _list(doc, "output") if isinstance(item, dict)]
+    status = "completed" if doc.get("status", "completed") in ("completed", None) else "incomplete"
+    return next((wrong for at, item in enumerate(doc["output"]) if (wrong := items.item(item, at, status))), "")
 
 
 def finish_of(doc: dict[str, Any]) -> str | None:
@@ -76,10 +69,10 @@ def finish_of(doc: dict[str, Any]) -> str | None:
     if status == "incomplete":
         details = doc.get("incomplete_details")
         reason = details.get("reason") if isinstance(details, dict) else None
-        return _INCOMPLETE.get(reason or "", "length")
+        return _INCOMPLETE.get(reason, "length") if isinstance(reason, str) else "length"
     if status not in ("completed", None):
         return None
-    called = any(isinstance(item, dict) and item.get("type") in _CALLS for item in doc.get("output") or ())
+    called = any(_text(item, "type") in _CALLS for item in _list(doc, "output"))
     return "tool_calls" if called else "stop"
 
 

@@ -4,7 +4,7 @@ Most are deltas that are already valid: they are read for what the router must k
 hold the response object, or a whole item, are written again, with the model's name exchanged and seals tagged.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import orjson
@@ -12,24 +12,33 @@ import orjson
 from llm_inference_router.backends import normalise
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.backends.decoder import EventDecoder
-from llm_inference_router.backends.openai_responses_object import (
-    failure,
-    finish_of,
-    mend,
-    mend_part,
-    repair,
-    seal,
-)
+from llm_inference_router.backends.openai_responses_object import failure, finish_of, repair
+from llm_inference_router.backends.openai_responses_shape import BEGINNINGS, EVENTS, LOGPROBS, Items
 from llm_inference_router.dialects import sse
 from llm_inference_router.dialects.usage import usage_of_responses
-from llm_inference_router.types import Piece
+from llm_inference_router.types import Fault, Piece
 
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 _HOLDERS: Final = _ENDS | {"response.created", "response.in_progress", "response.queued", "response.failed"}
 _SAID: Final = frozenset({"response.output_text.delta", "response.refusal.delta"})
-_LOGPROBS: Final = frozenset({"response.output_text.delta", "response.output_text.done"})
+_IN_PART: Final = frozenset(kind for kind, fields in EVENTS.items() if {"delta", "content_index"} <= fields.keys())
+_IN_SUMMARY: Final = frozenset(kind for kind, fields in EVENTS.items() if {"delta", "summary_index"} <= fields.keys())
 # Items without which nothing has been said yet: what else begins is work that the client may see.
 _QUIET: Final = frozenset({"message", "reasoning"})
+
+
+_Index = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Likely(msgspec.Struct, gc=False):
+    token: str | None = None
+    logprob: float | None = None
+
+
+class _Logprob(msgspec.Struct, gc=False):
+    token: str
+    logprob: float
+    top_logprobs: list[_Likely] | None = None
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -39,21 +48,33 @@ class _Delta(msgspec.Struct, gc=False):
     sequence_number: int
     delta: str
     item_id: str
-    output_index: int
-    content_index: int | None = None
-    logprobs: list[Any] | None = None
+    output_index: _Index
+    content_index: _Index | None = None
+    summary_index: _Index | None = None
+    logprobs: list[_Logprob] | None = None
 
 
 _read = msgspec.json.Decoder(_Delta).decode
 
 
+def _plain(delta: _Delta) -> bool:
+    """Whether nothing is missing that its kind has beside the fields of all deltas."""
+    kind = delta.type
+    if kind in _IN_PART:
+        return delta.content_index is not None and (delta.logprobs is not None or kind not in LOGPROBS)
+    return kind not in EVENTS or (
+        "delta" in EVENTS[kind] and (delta.summary_index is not None or kind not in _IN_SUMMARY)
+    )
+
+
 class ResponsesDecoder(EventDecoder):
-    __slots__ = ("_called", "_next")
+    __slots__ = ("_called", "_items", "_next")
 
     def __init__(self, rendering: Rendering) -> None:
         super().__init__(rendering)
         self._next = 0  # the number of the next event, where the upstream gives none
         self._called = False
+        self._items = Items(rendering)
 
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
         try:
@@ -61,7 +82,7 @@ class ResponsesDecoder(EventDecoder):
         except (msgspec.DecodeError, RecursionError):
             self._other(data, pieces)
             return
-        if b"\n" in data or delta.sequence_number < self._next or (delta.type in _LOGPROBS and delta.logprobs is None):
+        if b"\n" in data or delta.sequence_number < self._next or not _plain(delta):
             self._other(data, pieces)
             return
         self._next = delta.sequence_number + 1
@@ -94,17 +115,17 @@ class ResponsesDecoder(EventDecoder):
             return
         holds = isinstance(doc.get("response"), dict)
         if not holds and kind in _HOLDERS:
-            self._skip("an event without its response", pieces)
+            self._refuse(kind, f"an event {kind} without its response", pieces)
             return
-        self._number(doc)
         if holds:
             self._whole(kind, doc, pieces)
             return
+        wrong = self._items.event(kind, doc)
+        if wrong:
+            self._refuse(kind, wrong, pieces)
+            return
         self._begun = True
-        if kind in _LOGPROBS and not isinstance(doc.get("logprobs"), list):
-            doc["logprobs"] = []
-        if isinstance(doc.get("part"), dict) and doc["part"].get("type") == "output_text":
-            mend_part(doc["part"])
+        self._number(doc)
         if isinstance(doc.get("item"), dict):
             self._item(kind, doc, pieces)
         elif isinstance(doc.get("delta"), str):
@@ -112,10 +133,15 @@ class ResponsesDecoder(EventDecoder):
         else:
             pieces.append(Piece(orjson.dumps(doc), event=kind.encode()))
 
+    def _refuse(self, kind: str, wrong: str, pieces: list[Piece]) -> None:
+        """Leaves out an event; the stream ends with it where the client could not read what follows."""
+        if kind in BEGINNINGS:
+            self._fail(Fault("malformed", wrong), pieces)
+        else:
+            self._skip(wrong, pieces)
+
     def _item(self, kind: str, doc: dict[str, Any], pieces: list[Piece]) -> None:
         item = doc["item"]
-        seal(item, self._rendering.provider)
-        mend(item)
         begins = kind == "response.output_item.added" and item.get("type") not in _QUIET
         self._called = self._called or begins
         name = item.get("name")
@@ -131,7 +157,11 @@ class ResponsesDecoder(EventDecoder):
             self._fail(normalise.STOPPED, pieces)
             return
         self._begun = True
-        repair(answer, self._rendering)
+        wrong = repair(answer, self._rendering, self._items)
+        if wrong:
+            self._refuse(kind, f"an event {kind} with {wrong}", pieces)
+            return
+        self._number(doc)
         if kind not in _ENDS:
             pieces.append(Piece(orjson.dumps(doc), event=kind.encode()))
             return

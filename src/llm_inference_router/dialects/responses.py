@@ -50,7 +50,7 @@ def turn(request: ChatRequest, answer: Any) -> Turn | None:
     """
     if request.source.get("store") is False or not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
         return None
-    asked = items(request.source)[request.recalled :]
+    asked = items((request.asked or request).source)
     return Turn(
         id=answer["id"],
         previous=request.source.get("previous_response_id") or "",

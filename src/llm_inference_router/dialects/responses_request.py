@@ -54,8 +54,8 @@ _READ: Final = frozenset(
 )
 
 
-def read(doc: dict[str, Any], recalled: int = 0) -> ChatRequest:
-    """`recalled`: how many items at the beginning of its input were stored ones. Raises InvalidRequest."""
+def read(doc: dict[str, Any], asked: ChatRequest | None = None) -> ChatRequest:
+    """`asked`: the request as it came, where this holds what it goes on from. Raises InvalidRequest."""
     model = model_name(doc)
     _judge(doc)
     turns = Turns()
@@ -89,7 +89,7 @@ def read(doc: dict[str, Any], recalled: int = 0) -> ChatRequest:
     if stream:
         body["stream"] = True
     _warn(doc, turns.warnings)
-    earlier = [] if recalled or not previous else [previous]
+    earlier = [] if asked or not previous else [previous]
     return ChatRequest(
         model=model,
         messages=messages,
@@ -104,7 +104,7 @@ def read(doc: dict[str, Any], recalled: int = 0) -> ChatRequest:
         warnings=tuple(dict.fromkeys(turns.warnings)),
         own=frozenset({OWN}) if tools.own else frozenset(),
         earlier=(*earlier, *turns.references),
-        recalled=recalled,
+        asked=asked,
     )
 
 
@@ -118,8 +118,8 @@ def items(source: Mapping[str, Any]) -> list[Any]:
 
 def resumed(request: ChatRequest, history: Sequence[Any], named: Mapping[str, Any]) -> ChatRequest:
     """The request with what it refers to: the items before it, and those that it only named. Raises InvalidRequest."""
-    own = [named.get(str(item.get("id")), item) if _refers(item) else item for item in items(request.source)]
-    found = read({**request.source, "input": [*history, *own]}, len(history))
+    own = [named.get(str(item.get("id")), item) if refers(item) else item for item in items(request.source)]
+    found = read({**request.source, "input": [*history, *own]}, request)
     return found if not found.earlier else _without_earlier(found)
 
 
@@ -129,7 +129,8 @@ def _without_earlier(request: ChatRequest) -> ChatRequest:
     return structs.replace(request, earlier=(), warnings=(*request.warnings, *lost[:1]))
 
 
-def _refers(item: Any) -> bool:
+def refers(item: Any) -> bool:
+    """Whether an item of the input only names one of an earlier answer."""
     return item.get("type") == "item_reference" or ("type" not in item and "role" not in item)
 
 

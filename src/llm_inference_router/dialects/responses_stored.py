@@ -18,11 +18,12 @@ def response_of(turn: Turn) -> dict[str, Any]:
     return {**orjson.loads(turn.answer), "output": orjson.loads(turn.output)}
 
 
-def input_items(turn: Turn, query: Mapping[str, str]) -> dict[str, Any]:
-    """A page of what the request said, newest first unless `order` is `asc`. What came before it, by
-    `previous_response_id`, belongs to the answers before. Raises InvalidRequest for a query that cannot be read.
+def input_items(turn: Turn, said: Sequence[Any], query: Mapping[str, str]) -> dict[str, Any]:
+    """A page of what the request said, items like those of `turn.input`, newest first unless `order` is `asc`. What
+    came before it, by `previous_response_id`, belongs to the answers before. Raises InvalidRequest for a query that
+    cannot be read.
     """
-    found = [_item(item, f"{turn.id.removeprefix('resp_')}_{at}") for at, item in enumerate(orjson.loads(turn.input))]
+    found = [_item(item, f"{turn.id.removeprefix('resp_')}_{at}") for at, item in enumerate(said)]
     order, limit, after = query.get("order", "desc"), _limit(query.get("limit")), query.get("after")
     if order not in ("asc", "desc"):
         raise invalid_value("order", order, "'asc' and 'desc'")

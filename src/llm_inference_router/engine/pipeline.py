@@ -155,7 +155,9 @@ class Pipeline:
     def _content(self, dispatch: Dispatch, turn: Turn | None) -> Content | None:
         if not self._runtime.keeps_content(self.trace.decision.route):
             return None
-        return Content(conversation(self._request.messages), dispatch.text, turn)
+        # What it goes on from is kept with the answers before, and forgotten with them.
+        said = self._request.asked or self._request
+        return Content(conversation(said.messages), dispatch.text, turn)
 
     def _explanation(self) -> dict[str, Any]:
         return explain(self.trace.decision) | {

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from llm_inference_router.dialects.responses_request import resumed
+from llm_inference_router.dialects.responses_request import refers, resumed
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.errors import InvalidRequest, NotFound, StoreUnavailable, TooLarge
 from llm_inference_router.store.base import Store, StoreFault
@@ -66,19 +66,37 @@ def _look_up(
         _bounded(before, most)
         for turn in before.turns:
             history += [*orjson.loads(turn.input), *orjson.loads(turn.output)]
-    items = {item["id"]: item for item in history if isinstance(item, dict) and isinstance(item.get("id"), str)}
-    for name in references:
-        answer = _answer_of(name)
-        if name in items or answer is None:
-            continue  # what is not ours stays a reference, for the provider whose it is
-        # Only this turn is wanted, so no more than its own bytes count: what it goes on from is left out.
-        held = store.thread(key, answer, 0)
-        if not held.turns or held.turns[-1].id != answer:
-            return history, items, _Absent(name, "input", _known(store, key, answer))
-        items |= {item["id"]: item for item in orjson.loads(held.turns[-1].output)}
-        if name not in items:
-            return history, items, _Absent(name, "input", known=False)
-    return history, items, None
+    items = {item["id"]: item for item in history if not refers(item) and isinstance(item.get("id"), str)}
+    recalled = [str(item.get("id")) for item in history if refers(item)]
+    for field, name in (*((_PREVIOUS, name) for name in recalled), *(("input", name) for name in references)):
+        lost = _name(store, key, name, field, items)
+        if lost is not None:
+            return history, items, lost
+    return [items.get(str(item.get("id")), item) if refers(item) else item for item in history], items, None
+
+
+def named_items(store: Store, key: str, said: Sequence[Any]) -> list[Any]:
+    """Items of a request with those that it only named. What is not kept, or not ours, stays a reference. Reads the
+    store: not for the event loop.
+    """
+    items: dict[str, Any] = {}
+    for item in said:
+        if refers(item):
+            _name(store, key, str(item.get("id")), "input", items)
+    return [items.get(str(item.get("id")), item) if refers(item) else item for item in said]
+
+
+def _name(store: Store, key: str, name: str, field: str, items: dict[str, Any]) -> "_Absent | None":
+    """Adds the item of this id, and others of its answer, to `items`."""
+    answer = _answer_of(name)
+    if name in items or answer is None:
+        return None  # what is not ours stays a reference, for the provider whose it is
+    # Only this turn is wanted, so no more than its own bytes count: what it goes on from is left out.
+    held = store.thread(key, answer, 0)
+    if not held.turns or held.turns[-1].id != answer:
+        return _Absent(name, field, _known(store, key, answer))
+    items |= {item["id"]: item for item in orjson.loads(held.turns[-1].output)}
+    return None if name in items else _Absent(name, field, known=False)
 
 
 def _bounded(before: Thread, most: int) -> None:

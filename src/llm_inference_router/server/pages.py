@@ -32,7 +32,7 @@ from llm_inference_router.server.earlier import joined
 from llm_inference_router.server.listing import STARTED, entry, listed, speaks_messages
 from llm_inference_router.server.refusal import fresh_id, refusal
 from llm_inference_router.server.reload import Reloads
-from llm_inference_router.server.stored import find, forget
+from llm_inference_router.server.stored import find, forget, input_of
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.telemetry.metrics import Metrics
 
@@ -121,7 +121,8 @@ class Pages:
         """GET of what a kept answer was an answer to, in pages."""
         grant = self._grant(request, "inference")
         turn = await find(self._runtime, grant.key, request.path_params["id"])
-        return _json(input_items(turn, request.query_params))
+        said = await input_of(self._runtime, grant.key, turn)
+        return _json(input_items(turn, said, request.query_params))
 
     async def livez(self, request: Request) -> Response:
         return _json({"status": "alive"})

@@ -2,11 +2,13 @@
 
 import asyncio
 from functools import partial
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.errors import StoreUnavailable
-from llm_inference_router.server.earlier import absent
+from llm_inference_router.server.earlier import absent, named_items
 from llm_inference_router.store import turns
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.sqlite import SqliteStore
@@ -34,6 +36,16 @@ async def forget(store: SqliteStore, runtime: Runtime, key: str, name: str) -> N
     await find(runtime, key, name)
     try:
         await store.perform(partial(turns.forget, key=key, name=name))
+    except StoreFault as fault:
+        raise StoreUnavailable(_UNREADABLE) from fault
+
+
+async def input_of(runtime: Runtime, key: str, turn: Turn) -> list[Any]:
+    """What the request of a kept answer said, with the items that it named as far as they are kept. Raises
+    StoreUnavailable.
+    """
+    try:
+        return await asyncio.to_thread(named_items, runtime.store, key, orjson.loads(turn.input))
     except StoreFault as fault:
         raise StoreUnavailable(_UNREADABLE) from fault
 

@@ -13,8 +13,9 @@ _TURN = re.compile(r"(?:\A|\n\n)(system|user|assistant|tool): ")
 
 
 def prompts(path: Path, route: str) -> Iterator[list[dict[str, str]]]:
-    """The messages of each record with content, newest first. Conversations that do not end with a person's turn, or
-    hold a tool's, are left out: they cannot be asked again as they were. Raises StoreFault.
+    """The messages of each record with content, newest first. Conversations that do not end with a person's turn, that
+    hold a tool's, or that go on from a stored answer, are left out: they cannot be asked again as they were. Raises
+    StoreFault.
 
     Records keep a conversation as one text. A turn that itself holds an empty line followed by a role and a colon is
     read as two.
@@ -22,7 +23,9 @@ def prompts(path: Path, route: str) -> Iterator[list[dict[str, str]]]:
     with closing(open_reader(path)) as connection:
         try:
             rows = connection.execute(
-                "SELECT prompt FROM records WHERE route = ? AND prompt IS NOT NULL ORDER BY id DESC", (route,)
+                "SELECT prompt FROM records WHERE route = ? AND prompt IS NOT NULL AND coalesce(previous, '') = '' "
+                "ORDER BY id DESC",
+                (route,),
             )
             for (text,) in rows:
                 turns = turns_of(text)

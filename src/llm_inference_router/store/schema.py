@@ -108,6 +108,7 @@ def open_writer(path: Path, *, lock_wait_s: float = 5.0, busy_wait_s: float = 0.
         connection.execute("PRAGMA journal_mode=WAL").fetchone()
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is not left in the file, by no record
         connection.execute("PRAGMA wal_autocheckpoint=0")  # the writer chooses the moment (store.writer)
         _migrate(connection, path)
         connection.execute(f"PRAGMA busy_timeout={int(busy_wait_s * 1000)}").fetchone()
