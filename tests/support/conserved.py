@@ -18,8 +18,8 @@ _UNSENT = ("connect", "dns", "tls", "timeout.connect")
 def assert_conserved(database: Path, metrics: Callable[[], str], *, admitted: int, seen: int, slack: int = 0) -> None:
     """`admitted`: requests that reached a decision; `seen`: requests that the upstreams counted. `slack`: tries that
     may have been seen and not recorded, because the router was killed in the middle of them."""
-    _eventually(lambda: set(_gauges(metrics(), "llm_router_inflight")) <= {0.0}, "requests still run")
-    _eventually(lambda: _one(database, "SELECT count(*) FROM outcomes") >= admitted, "a request left no record")
+    eventually(lambda: set(_gauges(metrics(), "llm_router_inflight")) <= {0.0}, "requests still run")
+    eventually(lambda: _one(database, "SELECT count(*) FROM outcomes") >= admitted, "a request left no record")
     decisions = _one(database, "SELECT count(DISTINCT id) FROM decisions")
     outcomes = _one(database, "SELECT count(*) FROM outcomes")
     assert decisions == outcomes, "one request makes one decision and one outcome"
@@ -86,7 +86,7 @@ def assert_given_back(router: Router, before: Held, *, at_once: int = 1, grown: 
         )
 
     with suppress(AssertionError):
-        _eventually(back, "")
+        eventually(back, "")
         return
     raise AssertionError(f"not given back: {before} before, {now} now")
 
@@ -102,7 +102,7 @@ def _gauges(metrics: str, name: str) -> list[float]:
     ]
 
 
-def _eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 10.0) -> None:
+def eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 10.0) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, otherwise
