@@ -28,6 +28,7 @@ _THOUGHTS: Final = "thinking_blocks"
 _ALWAYS: Final = frozenset({_THOUGHTS})
 _STRICT: Final = _ALWAYS | {"cache_control", "is_error", "citations", "reasoning", "reasoning_content"}
 _NO_TOP_K: Final = frozenset({"openai", "openai_compatible"})  # may refuse fields that OpenAI does not have
+_TEXTS: Final = frozenset({"text", "refusal"})
 _MOST_STOPS: Final = 4
 _FAILED: Final = "Error: "
 _ABOVE: Final = "(The image is in the next message.)"
@@ -121,12 +122,12 @@ class _Stripping:
 
     def _texts(self, content: list[Any]) -> list[Any]:
         """A result of texts alone, which is all that these servers take."""
-        shown = [part for part in content if part.get("type") != "text"]
+        shown = [part for part in content if part.get("type") not in _TEXTS]
         if not shown:
             return content
         self._shown = self._shown + shown
         self.warnings.append(warning("rewritten", "messages"))
-        return [part for part in content if part.get("type") == "text"] or [{"type": "text", "text": _ABOVE}]
+        return [part for part in content if part.get("type") in _TEXTS] or [{"type": "text", "text": _ABOVE}]
 
     def _failed(self, message: dict[str, Any], content: str) -> dict[str, Any]:
         if content.lower().startswith("error"):
