@@ -121,6 +121,7 @@ class Attachment(Struct, frozen=True, omit_defaults=True, gc=False):
     height: int = 0
     low: bool = False
     seconds: float | None = None
+    media: str | None = None  # a picture's MIME type, where it stands in the request itself; None: behind an address
 
 
 class Signals(Struct, frozen=True, gc=False):

@@ -10,7 +10,9 @@ from pydantic import TypeAdapter
 from llm_inference_router.backends.registry import backend
 from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.messages import parse
+from llm_inference_router.dialects.responses import Responses
 from llm_inference_router.dialects.signature import tag
+from llm_inference_router.dialects.warning import joined
 from llm_inference_router.types import Endpoint
 from tests.backends import wire
 from tests.serving.claude import events, message
@@ -43,6 +45,21 @@ def encoded(
     return body, list(made.warnings)
 
 
+def said(role: str, *blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"role": role, "content": list(blocks)}
+
+
+def named(dialect: str, name: str, doc: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What is sent through the hub, and all warnings that the client is given."""
+    read = {"chat": chat.parse, "messages": parse, "responses": Responses().parse}[dialect]
+    request = read(orjson.dumps({"model": "auto", **doc}))
+    made = backend(name).encode(request, wire.model(name))
+    return orjson.loads(made.call.body), [one for one in joined((*request.warnings, *made.warnings)).split(", ") if one]
+
+
+BREAKPOINT = {"type": "input_text", "text": "q", "prompt_cache_breakpoint": {"type": "ephemeral"}}
+SUMMARY = {"type": "summary_text", "text": "Hm."}
+FUNCTION_CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
 EVERYTHING = [
     {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b", **CACHED}]},
     {
@@ -87,6 +104,7 @@ def test_nothing_that_openai_refuses_is_left() -> None:
     assert "cache_control" not in orjson.dumps(body).decode()
     assert set(warnings) == {
         "warning;foreign;thinking_blocks",
+        "info;dropped;cache_control",
         "info;rewritten;messages",
         "warning;dropped;top_k",
         "warning;clamped;stop_sequences",
@@ -124,7 +142,103 @@ def test_other_servers_keep_max_tokens_and_what_they_understand() -> None:
     body, warnings = encoded("vllm", top_k=5, stop_sequences=list("abcde"), service_tier="standard_only")
     assert (body["max_tokens"], body["top_k"], len(body["stop"])) == (5000, 5, 5)
     assert "service_tier" not in body
-    assert warnings == []
+    assert warnings == ["info;dropped;service_tier"]
+
+
+TOOL = {"name": "f", "input_schema": {"type": "object"}}
+DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
+CITED = {"type": "char_location", "cited_text": "x", "document_index": 0, "start_char_index": 0, "end_char_index": 1}
+
+
+@pytest.mark.proves("messages", ["openai", "vllm"], "caching", evidence="specification", lost="dropped")
+@pytest.mark.parametrize("name", ["openai", "vllm"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"system": [{"type": "text", "text": "s", **CACHED}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "q", **CACHED}]}]},
+        {"messages": [HI, {"role": "assistant", "content": [{**use(1), **CACHED}, {**use(2), **CACHED}]}]},
+        {"tools": [{**TOOL, **CACHED}]},
+        CACHED,
+        {**CACHED, "system": [{"type": "text", "text": "s", **CACHED}], "tools": [{**TOOL, **CACHED}]},
+    ],
+)
+def test_a_cache_mark_that_nobody_is_sent_is_named_once(name: str, fields: dict[str, Any]) -> None:
+    body, warnings = named("messages", name, {"max_tokens": 9, "messages": [HI], **fields})
+    assert "cache_control" not in orjson.dumps(body).decode()
+    assert warnings == ["info;dropped;cache_control"]
+
+
+@pytest.mark.proves("messages", ["openai", "vllm"], "citations", evidence="specification", lost="dropped")
+@pytest.mark.parametrize("name", ["openai", "vllm"])
+@pytest.mark.parametrize(
+    ("fields", "warned"),
+    [
+        ({"messages": [said("user", {**DOCUMENT, "context": "c"})]}, "warning;dropped;document.context"),
+        ({"messages": [said("user", {**DOCUMENT, "citations": {"enabled": False}})]}, None),
+        (
+            {"messages": [said("user", {**DOCUMENT, "citations": {"enabled": True}})]},
+            "warning;dropped;document.citations",
+        ),
+        (
+            {"messages": [HI, said("assistant", {"type": "text", "text": "a", "citations": [CITED]}), HI]},
+            "info;dropped;text.citations",
+        ),
+        ({"tools": [{**TOOL, "defer_loading": True}]}, "info;dropped;tools.defer_loading"),
+        ({"tools": [{**TOOL, "eager_input_streaming": True}]}, "info;dropped;tools.eager_input_streaming"),
+        ({"tools": [{**TOOL, "input_examples": [{}]}, TOOL]}, "warning;dropped;tools.input_examples"),
+        ({"service_tier": "auto"}, "info;dropped;service_tier"),
+        ({"metadata": {"user_id": "u", "team": "t"}}, "warning;dropped;metadata"),
+    ],
+)
+def test_what_of_a_messages_request_has_no_counterpart_is_named(
+    name: str, fields: dict[str, Any], warned: str | None
+) -> None:
+    _, warnings = named("messages", name, {"max_tokens": 9, "messages": [HI], **fields})
+    assert warnings == ([warned] if warned else [])
+
+
+RESULT = {"type": "function_call_output", "call_id": "c", "output": "o"}
+
+
+@pytest.mark.parametrize("name", ["vllm", "openai", "ollama"])
+@pytest.mark.parametrize(
+    ("fields", "warned"),
+    [
+        ({"input": [{"role": "user", "content": [BREAKPOINT, BREAKPOINT]}]}, "info;dropped;prompt_cache_breakpoint"),
+        ({"include": ["reasoning.encrypted_content"]}, "info;dropped;include"),
+        ({"include": ["web_search_call.action.sources"]}, "info;dropped;include"),
+        ({"input": [{"type": "reasoning", "summary": [SUMMARY]}, FUNCTION_CALL, RESULT]}, "info;dropped;reasoning"),
+        ({"tools": [{"type": "function", "name": "f", "parameters": {}, "foo": 1}]}, "warning;dropped;tools.foo"),
+        ({"tools": [{"type": "function", "name": "f", "parameters": {}, "foo": None}]}, None),
+    ],
+)
+def test_what_of_a_responses_request_has_no_counterpart_is_named(
+    name: str, fields: dict[str, Any], warned: str | None
+) -> None:
+    _, warnings = named("responses", name, {"input": "hi", **fields})
+    assert warnings == ([warned] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("message", "warned"),
+    [
+        ({**HI, "name": "bob"}, "warning;dropped;messages.name"),
+        ({**HI, "name": None}, None),
+        ({**HI, "foo": 1}, "warning;dropped;messages.foo"),
+        ({"role": "assistant", "content": "a", "refusal": None, "annotations": []}, None),
+        ({"role": "assistant", "content": "a", "annotations": [{}]}, "info;dropped;messages.annotations"),
+        ({"role": "assistant", "content": "a", "audio": {"id": "a"}}, "warning;dropped;messages.audio"),
+        ({"role": "assistant", "content": "a", "refusal": "r"}, "warning;dropped;messages.refusal"),
+        ({"role": "assistant", "content": None, "refusal": "r"}, None),
+        ({"role": "assistant", "content": "a", "reasoning_content": "r"}, "info;dropped;messages.reasoning"),
+    ],
+)
+def test_what_of_a_chat_message_anthropic_has_no_counterpart_for_is_named(
+    message: dict[str, Any], warned: str | None
+) -> None:
+    _, warnings = named("chat", "anthropic", {"messages": [HI, message, message, HI]})
+    assert warnings == ([warned] if warned else [])
 
 
 def test_a_beginning_of_the_answer_is_gone_on_with_where_it_can_be() -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_inference_router.backends.registry import backend
+from llm_inference_router.backends.registry import backend, unseen
 from llm_inference_router.dialects.chat import parse
+from llm_inference_router.signals.attached import attachments
 from tests.backends import wire
 from tests.serving.messages import built, judge, named_events
 from tests.serving.ollama import MODEL, Ollama, native
@@ -224,8 +225,40 @@ def test_it_takes_pictures_in_the_request_and_refuses_addresses(at: Setting, ser
 
     served(at.router.ask("/v1/chat/completions", shown("data:image/png;base64,AAAA")))
     assert server.heard[0]["messages"][1]["images"] == ["AAAA"]
-    refused = is_error(at.router.ask("/v1/chat/completions", shown("https://example.com/a.png")), 400)
-    assert "base64" in refused["message"]
+    for url, unable in (
+        ("https://example.com/a.png", "pictures by their address"),
+        ("data:image/gif;base64,AAAA", "pictures of this type"),
+    ):
+        refused = is_error(at.router.ask("/v1/chat/completions", shown(url)), 400)
+        assert f"has no way to take {unable}" in refused["message"]
+
+
+@pytest.mark.proves("chat", "ollama", "images", evidence="specification")
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}},
+    ],
+)
+def test_what_it_refuses_to_look_at_is_asked_of_another_model(at: Setting, server: Ollama, part: Any) -> None:
+    said = [{"role": "user", "content": [{"type": "text", "text": "see"}, part]}]
+    has_fallen_back(at.router.ask("/v1/chat/completions", {"model": "auto", "messages": said}))
+    assert server.heard == []
+
+
+@pytest.mark.proves("chat", "ollama", "custom_tools", evidence="specification", lost="dropped")
+def test_a_custom_call_is_one_of_a_function_with_its_text_and_the_tool_is_not_offered(
+    at: Setting, server: Ollama
+) -> None:
+    call = {"id": "call_1", "type": "custom", "custom": {"name": "run", "input": "ls -l"}}
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "x"}
+    offered = [*TOOLS, {"type": "custom", "custom": {"name": "run"}}]
+    reply = turns(at, HI, {"role": "assistant", "content": None, "tool_calls": [call]}, result, tools=offered)
+    heard = server.heard[0]
+    assert heard["messages"][1]["tool_calls"][0]["function"] == {"name": "run", "arguments": {"input": "ls -l"}}
+    assert [tool["function"]["name"] for tool in heard["tools"]] == ["f", "g"]
+    assert reply.headers["x-router-warnings"] == "warning;dropped;tools"
 
 
 @pytest.mark.parametrize(
@@ -247,9 +280,28 @@ def test_it_refuses_a_conversation_whose_calls_have_other_arguments_than_objects
     assert reply.headers.get("x-router-warnings") == warned
 
 
-_TEXTS = st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": st.text(max_size=4)}), min_size=1, max_size=3)
+_SAID = st.sampled_from(["text", "refusal"]).flatmap(
+    lambda kind: st.fixed_dictionaries({"type": st.just(kind), kind: st.text(max_size=4)})
+)
+_TEXTS = st.lists(_SAID, min_size=1, max_size=3)
+_SHOWN = st.builds(
+    lambda url: {"type": "image_url", "image_url": {"url": url}},
+    st.sampled_from(["data:image/png;base64,AAAA", "data:;base64,AAAA", "data:image/webp;base64,AAAA"]),
+)
+_UNSEEN = st.sampled_from(
+    [
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        {"type": "image_url", "image_url": {"url": "data:image/gif;base64,AAAA"}},
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}},
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+    ]
+)
+_CALLED = st.builds(
+    lambda text: {"id": "c", "type": "custom", "custom": {"name": "f", "input": text}}, st.text(max_size=4)
+)
 _CALLS = st.lists(
-    st.builds(
+    _CALLED
+    | st.builds(
         lambda text: {"id": "c", "type": "function", "function": {"name": "f", "arguments": text}},
         st.sampled_from(["", " ", "{}", '{"a":1}', "[1]", "null", '"x"', "{", "12345678901234567890123"]),
     ),
@@ -263,7 +315,19 @@ _MESSAGES = st.one_of(
     st.builds(lambda said: {"role": "assistant", "content": said}, st.text(max_size=4) | _TEXTS),
     st.builds(lambda said: {"role": "assistant", "content": None, "refusal": said}, st.text(max_size=4)),
     st.builds(lambda said: {"role": "tool", "tool_call_id": "c", "content": said}, st.text(max_size=4) | _TEXTS),
+    st.builds(lambda parts: {"role": "user", "content": parts}, st.lists(_SAID | _SHOWN | _UNSEEN, max_size=3)),
 )
+
+
+def _is_unseen(part: Any) -> bool:
+    url = part["image_url"]["url"] if part["type"] == "image_url" else ""
+    return url.startswith(("https:", "data:image/gif"))
+
+
+def _messages_of(content: Any) -> int:
+    """It makes a message of each part where there are pictures among them."""
+    shows = isinstance(content, list) and any(part["type"] == "image_url" for part in content)
+    return len(content) if shows else 1
 
 
 @given(st.lists(_MESSAGES, min_size=1, max_size=5), st.sampled_from([None, "minimal", "xhigh", "max", "low"]))
@@ -271,8 +335,13 @@ def test_no_conversation_that_a_client_may_send_is_one_that_it_refuses(messages:
     doc = {"model": "auto", "messages": messages} | ({"reasoning_effort": effort} if effort else {})
     raw = orjson.dumps(doc)
     request = parse(raw)
+    parts = [part for one in messages if isinstance(one["content"], list) for part in one["content"]]
+    refused = any(part["type"] not in ("text", "refusal", "image_url") or _is_unseen(part) for part in parts)
+    assert (unseen("ollama", attachments(request)) is not None) is refused, "then another model is asked"
+    if refused:
+        return
     body = orjson.loads(backend("ollama").encode(request, wire.model("ollama")).call.body)
-    assert len(native(body)["messages"]) == len(messages)
+    assert len(native(body)["messages"]) == sum(_messages_of(one["content"]) for one in messages)
     assert orjson.dumps(request.body) == raw, "another model may be asked after this one"
 
 

@@ -22,6 +22,13 @@ Block = dict[str, Any]
 _DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,")
 _NOT_ID: Final = re.compile(r"[^A-Za-z0-9_-]")
 _IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_PLAIN: Final = frozenset({"role", "content"})
+_TRANSLATED: Final = _PLAIN | {
+    *("tool_calls", "tool_call_id", "function_call"),
+    *("thinking_blocks", "cache_control", "is_error"),
+}
+_REASONING: Final = frozenset({"reasoning", "reasoning_content"})  # of earlier turns, which no model is shown again
+_BESIDE: Final = frozenset({"annotations", "citations"})  # say where a text that is kept came from
 EMPTY_TEXT: Final = "(empty message)"
 CONTINUED: Final = "(conversation continued)"
 
@@ -37,6 +44,8 @@ class Turns:
 
     def add(self, message: Mapping[str, Any]) -> None:
         role = message["role"]
+        if not message.keys() <= _PLAIN:
+            self._left_out(message)
         content = message.get("content")
         if role in ("system", "developer"):
             self.system += _marked(self._texts(content), message)
@@ -50,6 +59,20 @@ class Turns:
             self._append("assistant", _marked(blocks + self._texts(said) + self._calls(message), message))
         else:
             self._append("user", _marked(self._blocks(content), message))
+
+    def _left_out(self, message: Mapping[str, Any]) -> None:
+        """Names what of a message has no counterpart."""
+        for name, value in message.items():
+            if not value or name in _TRANSLATED or (name == "name" and message["role"] == "function"):
+                continue
+            if name == "refusal" and not message.get("content"):
+                continue  # it is what the turn says
+            if name in _REASONING:
+                if not message.get("thinking_blocks"):
+                    self.warnings.append(warning("dropped", "messages.reasoning", harmless=True))
+                continue
+            harmless = name in _BESIDE or (name == "name" and message["role"] == "tool")
+            self.warnings.append(warning("dropped", f"messages.{name}", harmless=harmless))
 
     def finish(self) -> list[dict[str, Any]]:
         """The turns, made acceptable."""

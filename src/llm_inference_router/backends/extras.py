@@ -11,7 +11,7 @@
 
 OpenAI refuses a message with a field that it does not know; other servers use such fields or skip them. What a chat
 client says to them is its own choice. A request translated from another dialect carries such fields for the upstreams
-that understand them, so here they are left out without a word: its clients send them always.
+that understand them, and no other is sent them. Whatever is left out is named, in the words of the client's dialect.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,19 @@ from llm_inference_router.backends.quirks import Quirks
 from llm_inference_router.dialects.signature import untag
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Model
+from llm_inference_router.vocabulary import DialectName
 
 _PLAIN: Final = frozenset({"role", "content"})
 _THOUGHTS: Final = "thinking_blocks"
 _ALWAYS: Final = frozenset({_THOUGHTS})
 _STRICT: Final = _ALWAYS | {"cache_control", "is_error", "citations", "reasoning", "reasoning_content"}
+_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "responses": {"cache_control": "prompt_cache_breakpoint", "reasoning_content": "reasoning"},
+}
+_SEALED: Final = "reasoning.encrypted_content"
+_USUAL_TIERS: Final = frozenset({"auto", "default"})
 _NO_TOP_K: Final = frozenset({"openai", "openai_compatible"})  # may refuse fields that OpenAI does not have
+_TEXTS: Final = frozenset({"text", "refusal"})
 _MOST_STOPS: Final = 4
 _FAILED: Final = "Error: "
 _ABOVE: Final = "(The image is in the next message.)"
@@ -42,7 +49,7 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
     )
     if placed is not None:
         body["messages"] = placed
-    stripping = _Stripping(_STRICT if strict else _ALWAYS, translated)
+    stripping = _Stripping(_STRICT if strict else _ALWAYS, request.dialect)
     messages = stripping.messages(body["messages"])
     if messages is not None:
         body["messages"] = messages
@@ -56,12 +63,13 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
 
 
 class _Stripping:
-    """`translated`: the request comes from a client of another dialect."""
+    """`dialect`: of the client; where it is not chat the request is a translation."""
 
-    def __init__(self, refused: frozenset[str], translated: bool) -> None:
+    def __init__(self, refused: frozenset[str], dialect: DialectName) -> None:
         self.warnings: list[str] = []
         self._refused = refused
-        self._translated = translated
+        self._translated = dialect != "chat"
+        self._words = _WORDS.get(dialect, {})
         self._shown: list[Any] = []  # pictures of tool results, which only a user may show
 
     def messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
@@ -97,8 +105,8 @@ class _Stripping:
                 # Nothing is lost where nobody signed it: a model is not shown its own reasoning of earlier turns again.
                 foreign = isinstance(item[name], list) and any(_is_signed(block) for block in item[name])
                 self.warnings.append(warning("foreign", name) if foreign else warning("dropped", name, harmless=True))
-            elif item[name] and not self._translated:
-                self.warnings.append(warning("dropped", name, harmless=True))
+            elif item[name] and not (self._translated and name == "is_error"):  # which `_failed` says
+                self.warnings.append(warning("dropped", self._words.get(name, name), harmless=True))
         return {name: value for name, value in item.items() if name not in found}
 
     def _message(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -121,12 +129,12 @@ class _Stripping:
 
     def _texts(self, content: list[Any]) -> list[Any]:
         """A result of texts alone, which is all that these servers take."""
-        shown = [part for part in content if part.get("type") != "text"]
+        shown = [part for part in content if part.get("type") not in _TEXTS]
         if not shown:
             return content
         self._shown = self._shown + shown
         self.warnings.append(warning("rewritten", "messages"))
-        return [part for part in content if part.get("type") == "text"] or [{"type": "text", "text": _ABOVE}]
+        return [part for part in content if part.get("type") in _TEXTS] or [{"type": "text", "text": _ABOVE}]
 
     def _failed(self, message: dict[str, Any], content: str) -> dict[str, Any]:
         if content.lower().startswith("error"):
@@ -145,13 +153,18 @@ def _fit(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quirk
     if server in _NO_TOP_K and body.pop("top_k", None) is not None:
         warnings.append(warning("dropped", "top_k"))
     if server != "openai":
-        body.pop("service_tier", None)
+        tier = body.pop("service_tier", None)
+        if tier is not None:
+            warnings.append(warning("dropped", "service_tier", harmless=tier in _USUAL_TIERS))
     elif "max_tokens" in body:
         body["max_completion_tokens"] = body.pop("max_tokens")  # its newer models know no other name
     stops = body.get("stop")
     if server == "openai" and isinstance(stops, list) and len(stops) > _MOST_STOPS:
         body["stop"] = stops[:_MOST_STOPS]
         warnings.append(warning("clamped", "stop_sequences"))
+    if request.dialect == "responses" and _SEALED in (request.source.get("include") or ()):
+        # There is nothing sealed here: reasoning is given as it is, and what goes on from it needs no more.
+        warnings.append(warning("dropped", "include", harmless=True))
     if request.prefilled and "prefill" not in model.capabilities:
         warnings.append(warning("weakened", "messages"))
 

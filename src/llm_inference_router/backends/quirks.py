@@ -2,15 +2,17 @@
 of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
 import orjson
 from msgspec import Struct
 
+from llm_inference_router.backends.anthropic_tools import FREE_TEXT
 from llm_inference_router.dialects import completions
 from llm_inference_router.dialects.warning import warning
+from llm_inference_router.types import Attachment
 
 
 class Quirks(Struct, frozen=True):
@@ -28,6 +30,10 @@ class Quirks(Struct, frozen=True):
     strict_messages: bool = False  # refuses messages with fields that it does not know
     one_text: bool = False  # makes a message of each part of a content, and knows no empty one
     object_arguments: bool = False  # refuses calls in the conversation whose arguments are no JSON object
+    only_functions: bool = False  # knows no custom tools, and refuses a conversation that has called one
+    pictures: frozenset[str] | None = (
+        None  # refuses all attachments but pictures in base64 of these types; None: takes any
+    )
     free_choice: bool = False  # ignores tool_choice
     efforts: frozenset[str] | None = None  # refuses another reasoning_effort; None: takes any
     continues: bool = False  # has to be told that the last message is the beginning of the answer
@@ -37,6 +43,19 @@ class Quirks(Struct, frozen=True):
     def rewrite(self, body: dict[str, Any]) -> list[str]:
         """Changes `body`, a copy of the client's, in place; says what was changed."""
         return [warning for step in _STEPS if (warning := step(self, body))]
+
+    def unseen(self, attachments: Iterable[Attachment]) -> str | None:
+        """The first of them that this server refuses, in words; None where it takes all."""
+        if self.pictures is None:
+            return None
+        for one in attachments:
+            if one.kind != "image":
+                return "sounds" if one.kind == "audio" else "files"
+            if one.media is None:
+                return "pictures by their address"
+            if one.media not in self.pictures:
+                return "pictures of this type"
+        return None
 
     def rewrite_prompt(self, body: dict[str, Any]) -> list[str]:
         """The same for a request of /v1/completions. Of the fields that this server does not take only `best_of` can
@@ -121,13 +140,49 @@ def _one_text(quirks: Quirks, body: dict[str, Any]) -> str | None:
 def _with_text(message: dict[str, Any]) -> dict[str, Any]:
     content = message.get("content")
     if isinstance(content, list):
-        if len(content) == 1 and message["role"] != "tool":
+        if len(content) == 1 and message["role"] != "tool" and content[0]["type"] != "refusal":
             return message
-        if all(part.get("type") in ("text", "refusal") for part in content):
+        if all(part["type"] in ("text", "refusal") for part in content):
             return {**message, "content": "\n\n".join(part[part["type"]] for part in content)}
+        if any(part["type"] == "refusal" for part in content):
+            return {**message, "content": [_as_text(part) for part in content]}
     if content is None and not message.get("tool_calls"):
         return {**message, "content": message.get("refusal") or ""}
     return message
+
+
+def _as_text(part: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "text", "text": part["refusal"]} if part["type"] == "refusal" else part
+
+
+def _only_functions(quirks: Quirks, body: dict[str, Any]) -> str | None:
+    """Calls of custom tools as calls of functions with their text; the tools themselves cannot be offered."""
+    if not quirks.only_functions:
+        return None
+    body["messages"] = [
+        {**message, "tool_calls": [_as_function(call) for call in calls]}
+        if (calls := message.get("tool_calls")) and any(call.get("type") == "custom" for call in calls)
+        else message
+        for message in body["messages"]
+    ]
+    tools = body.get("tools")
+    if not tools or all(tool.get("type") != "custom" for tool in tools):
+        return None
+    body["tools"] = [tool for tool in tools if tool.get("type") != "custom"]
+    return warning("dropped", "tools")
+
+
+def _as_function(call: dict[str, Any]) -> dict[str, Any]:
+    if call.get("type") != "custom":
+        return call
+    found = call.get("custom")
+    custom = found if isinstance(found, dict) else {}
+    arguments = orjson.dumps({FREE_TEXT: str(custom.get("input") or "")}).decode()
+    return {
+        "id": call["id"],
+        "type": "function",
+        "function": {"name": str(custom.get("name") or ""), "arguments": arguments},
+    }
 
 
 def _object_arguments(quirks: Quirks, body: dict[str, Any]) -> str | None:
@@ -147,7 +202,7 @@ def _object_arguments(quirks: Quirks, body: dict[str, Any]) -> str | None:
 
 
 def _arguments(call: dict[str, Any]) -> str:
-    """Of a function; a call of another kind has none that this server would read."""
+    """Of a function; a call of a kind that nobody knows has none, and is the server's to judge."""
     function = call.get("function")
     given = function.get("arguments") if isinstance(function, dict) else "{}"
     return given if isinstance(given, str) else ""
@@ -206,6 +261,7 @@ _STEPS: Final[tuple[Callable[[Quirks, dict[str, Any]], str | None], ...]] = (
     _choices,
     _format,
     _one_text,
+    _only_functions,
     _object_arguments,
     _free_choice,
     _effort,
@@ -239,6 +295,8 @@ TABLE: Final[dict[str, Quirks]] = {
             one_choice=True,
             one_text=True,
             object_arguments=True,
+            only_functions=True,
+            pictures=frozenset({"", "image/jpeg", "image/jpg", "image/png", "image/webp"}),
             free_choice=True,
             efforts=frozenset({"none", "low", "medium", "high"}),
             completions=frozenset({"suffix"}),

@@ -1,5 +1,6 @@
 """Backends by the names that a configuration uses, and the relays among them."""
 
+from collections.abc import Iterable
 from functools import cache
 
 from llm_inference_router.backends.anthropic import Anthropic
@@ -10,6 +11,7 @@ from llm_inference_router.backends.embeddings import Embeddings
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.backends.openai_responses import OpenAIResponses
 from llm_inference_router.backends.quirks import SIMULATED, TABLE
+from llm_inference_router.types import Attachment
 from llm_inference_router.vocabulary import DialectName
 
 
@@ -50,3 +52,9 @@ def takes(name: str, dialect: DialectName) -> frozenset[str]:
     """What of a request that chat has no words for (`ChatRequest.own`) this backend's relay passes on."""
     passed = relay(name, dialect)
     return passed.takes if passed is not None else frozenset()
+
+
+def unseen(name: str, attachments: Iterable[Attachment]) -> str | None:
+    """The first of what is attached that the servers of this backend refuse, in words; None where they take all."""
+    quirks = TABLE.get(name)
+    return quirks.unseen(attachments) if quirks is not None and quirks.pictures is not None else None

@@ -75,9 +75,10 @@ def read(doc: dict[str, Any]) -> ChatRequest:
     _sampling(doc, body)
     _thinking(doc, body)
     structured = _format(doc, body)
-    _metadata(doc, body)
-    if doc.get("service_tier") == "standard_only":
-        body["service_tier"] = "default"
+    _metadata(doc, body, warnings)
+    _tier(doc, body, warnings)
+    if doc.get("cache_control") is not None:
+        warnings.append(warning("dropped", "cache_control", harmless=True))
     warnings += [warning("dropped", name) for name in doc if name not in _READ and doc[name] is not None]
     needs: set[Capability] = set()
     if offered:
@@ -223,7 +224,15 @@ def _is_closed(schema: Any) -> bool:
     return all(_is_closed(value) for value in schema.values())
 
 
-def _metadata(doc: dict[str, Any], body: dict[str, Any]) -> None:
+def _tier(doc: dict[str, Any], body: dict[str, Any], warnings: list[str]) -> None:
+    tier = doc.get("service_tier")
+    if tier == "standard_only":
+        body["service_tier"] = "default"
+    elif tier is not None:
+        warnings.append(warning("dropped", "service_tier", harmless=tier == "auto"))  # auto: as if nothing were said
+
+
+def _metadata(doc: dict[str, Any], body: dict[str, Any], warnings: list[str]) -> None:
     metadata = doc.get("metadata")
     if metadata is None:
         return
@@ -232,6 +241,8 @@ def _metadata(doc: dict[str, Any], body: dict[str, Any]) -> None:
     for key, text in metadata.items():
         if not key.isprintable() or (type(text) is str and any(c in text for c in "\r\n\0")):
             raise misplaced("metadata", "control characters are not allowed")
+    if metadata.keys() - {"user_id"}:
+        warnings.append(warning("dropped", "metadata"))
     user = metadata.get("user_id")
     if user is None:
         return

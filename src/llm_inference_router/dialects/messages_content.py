@@ -63,6 +63,8 @@ class Content:
         kind = block["type"]
         if kind == "text":
             self.say(text_of(block, "text", place), block)
+            if block.get("citations"):  # of an earlier answer; its words are kept
+                self._warnings.append(warning("dropped", "text.citations", harmless=True))
         elif kind == "image":
             self._image(block, place)
         elif kind == "document":
@@ -71,6 +73,7 @@ class Content:
             inner = self._inner(block.get("content"), f"{place}.content")
             title, source = text_of(block, "title", place), text_of(block, "source", place)
             self.say(_quoted(inner.text, title=title, source=source), block)
+            self._uncited(block)
         else:
             self._warnings.append(warning("dropped", "messages.content"))
 
@@ -105,6 +108,9 @@ class Content:
     def _document(self, block: dict[str, Any], place: str) -> None:
         source, kind = _source(block, place)
         place += ".source"
+        self._uncited(block)
+        if block.get("context"):
+            self._warnings.append(warning("dropped", "document.context"))
         title = block.get("title")
         named = title if type(title) is str else ""
         if kind == "base64":
@@ -126,6 +132,12 @@ class Content:
             self._warnings.append(warning("dropped", "messages.content"))
         else:
             raise unknown(f"{place}.type", kind, _SOURCES)
+
+    def _uncited(self, block: dict[str, Any]) -> None:
+        """Only Anthropic makes citations of a source: elsewhere the answer comes without."""
+        wanted = block.get("citations")
+        if type(wanted) is dict and wanted.get("enabled"):
+            self._warnings.append(warning("dropped", f"{block['type']}.citations"))
 
     def _inner(self, content: Any, place: str) -> "Content":
         inner = Content(self._warnings)

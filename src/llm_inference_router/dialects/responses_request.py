@@ -26,6 +26,7 @@ from llm_inference_router.types import ChatRequest
 from llm_inference_router.vocabulary import Capability
 
 LOGPROBS: Final = "message.output_text.logprobs"
+_INCLUDED: Final = frozenset({LOGPROBS, "reasoning.encrypted_content"})
 LONGEST_ID: Final = 256
 
 _Format = Literal["text", "json_object", "json_schema"]
@@ -250,4 +251,6 @@ def _warn(doc: Mapping[str, Any], warnings: list[str]) -> None:
         warnings.append(warning("dropped", "max_tool_calls", harmless=True))  # of tools that are left out anyway
     if doc.get("top_logprobs") and LOGPROBS not in (doc.get("include") or ()):
         warnings.append(warning("dropped", "top_logprobs"))
+    if set(_include(doc)) - _INCLUDED:
+        warnings.append(warning("dropped", "include", harmless=True))  # of tools that are left out, and named, anyway
     warnings += [warning("dropped", name) for name in doc if name not in _READ and doc[name] is not None]

@@ -15,6 +15,7 @@ from llm_inference_router.errors import InvalidRequest
 OWN: Final = "tool_choice"
 """The word for a choice that no chat API can be given."""
 
+_READ: Final = frozenset({"type", "name", "description", "parameters", "strict"})
 _WORDS: Final = frozenset({"auto", "none", "required"})
 
 
@@ -26,9 +27,11 @@ class Tools:
         self.choice: str | dict[str, Any] | None = None
         self.own = False
         self._hosted: list[str] = []
+        self._unread: list[str] = []
         self._read(doc.get("tools"))
         self._choose(doc.get("tool_choice"), warnings)
         warnings += [warning("dropped", kind) for kind in self._hosted]
+        warnings += [warning("dropped", f"tools.{field}") for field in self._unread]
         if not self.chat:
             self.choice = None  # chat refuses a choice among nothing
 
@@ -44,6 +47,7 @@ class Tools:
             kind = text_at(tool, "type", place)
             if kind == "function":
                 self.chat.append({"type": "function", "function": _function(tool, place)})
+                self._unread += [field for field in tool if field not in _READ and tool[field]]
             else:
                 self._hosted.append(kind)
 

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from llm_inference_router.backends.registry import takes
+from llm_inference_router.backends.registry import takes, unseen
 from llm_inference_router.config.constraint import excludes
 from llm_inference_router.config.schema import Constraint
 from llm_inference_router.money import to_usd
@@ -96,6 +96,8 @@ def incapable(ask: Ask, model: Model) -> str | None:
         return "serves embeddings alone"
     if ask.own and not ask.own <= (taken := takes(model.backend, ask.dialect)):
         return f"has no way to take {', '.join(sorted(ask.own - taken))}"
+    if ask.signals.attachments and (unable := unseen(model.backend, ask.signals.attachments)) is not None:
+        return f"has no way to take {unable}"
     return None
 
 

@@ -58,7 +58,8 @@ def _picture(value: Any) -> Attachment:
     start = url.find(_MARK, 0, _MARK_WITHIN) if isinstance(url, str) and url.startswith("data:") else -1
     size = picture.size(_read(url, start + len(_MARK))) if isinstance(url, str) and start > 0 else None
     width, height = size or (0, 0)
-    return Attachment("image", width, height, low)
+    media = url[len("data:") : start] if isinstance(url, str) and start > 0 else None
+    return Attachment("image", width, height, low, media=media)
 
 
 def _seconds(value: Any) -> float | None:
