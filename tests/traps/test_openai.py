@@ -302,7 +302,7 @@ def test_response_events_are_numbered_and_have_three_endings(at: Setting, ending
         "failed": {"error": {"code": "server_error", "message": "no"}},
     }
     part = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "logprobs": []}
-    told = [
+    told: list[dict[str, Any]] = [
         {"type": "response.created", "response": {**answer, "status": "in_progress"}},
         {"type": "response.output_text.delta", **part, "delta": "Hi"},
         {"type": f"response.{ending}", "response": {**answer, "status": ending, **endings[ending]}},
