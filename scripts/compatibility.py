@@ -56,7 +56,7 @@ FEATURES: Final = {
     "text": "text",
     "system": "system and developer messages",
     "tools": "tool calls",
-    "tool_choice": "tool choice, in all its forms",
+    "tool_choice": "tool choice",
     "tool_results": "results of tools",
     "parallel_tools": "several tool calls at once",
     "strict_tools": "strict tools",

@@ -1,6 +1,6 @@
 """Where traps are sprung: the router as a process, a server of one kind behind it, and a spare that answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from tests.serving.router import Router, events, serving
 from tests.serving.upstream import Behaviour, Request, Upstream, answers, upstream
 from tests.traces.read import Trace, trace
 
+NO_MORE: Mapping[str, str] = {}
 CAPABILITIES = "[tools, parallel_tools, json_schema, vision, logprobs]"
 
 
@@ -55,7 +56,10 @@ class Setting:
 
 
 @contextmanager
-def setting(folder: Path, kind: str, *, upstream_model: str = "first", extra: str = "") -> Iterator[Setting]:
+def setting(
+    folder: Path, kind: str, *, upstream_model: str = "first", extra: str = "", able: Mapping[str, str] = NO_MORE
+) -> Iterator[Setting]:
+    """`able`: more models of this kind, in no route, each with its capabilities."""
     limits = "timeouts: {connect: 2s, first_token: 5s, idle: 5s, total: 30s}, breaker: none"
     with upstream(spare=answers("From the spare.")) as backend:
         common = f"endpoints: [{{url: '{backend.url}'}}], price: {{input: 1, output: 2}}, {limits}"
@@ -66,7 +70,12 @@ def setting(folder: Path, kind: str, *, upstream_model: str = "first", extra: st
             f"capabilities: {CAPABILITIES}, {extra or 'health: none'}, {common}}}\n"
             "  - {name: spare, backend: openai_compatible, tier: large, location: cloud, context: 65536, "
             f"capabilities: {CAPABILITIES}, health: none, {common}}}\n"
-            "routes:\n  auto: {models: [first, spare], policy: {kind: fixed}}\n"
+            + "".join(
+                f"  - {{name: {name}, backend: {kind}, api_key: sk-{name}, tier: small, location: local, "
+                f"context: 1024, capabilities: [{capabilities}], health: none, {common}}}\n"
+                for name, capabilities in able.items()
+            )
+            + "routes:\n  auto: {models: [first, spare], policy: {kind: fixed}}\n"
         )
         with serving(folder, config) as router:
             yield Setting(backend, router, upstream_model)

@@ -123,6 +123,36 @@ def test_every_kind_of_delta_and_redacted_thinking_that_arrives_whole() -> None:
     assert assembly.finish_reason == "tool_calls"
 
 
+def test_a_ping_may_stand_anywhere_and_says_nothing() -> None:
+    data = START + TEXT + end()
+    ping = event("ping")
+    pinged = b"".join(ping + one + b"\n\n" for one in data.split(b"\n\n")[:-1])
+    assert pinged.count(ping) == data.count(b"event: ")
+    assert stream(anthropic, pinged)[1] == stream(anthropic, data)[1]
+
+
+@pytest.mark.proves("chat", "anthropic", "finish_reasons", evidence="specification")
+@pytest.mark.parametrize(
+    ("reason", "ours"),
+    [
+        ("end_turn", "stop"),
+        ("max_tokens", "length"),
+        ("stop_sequence", "stop"),
+        ("tool_use", "tool_calls"),
+        ("pause_turn", "stop"),
+        ("refusal", "content_filter"),
+        ("model_context_window_exceeded", "length"),
+    ],
+)
+def test_its_seven_stop_reasons(at: Setting, reason: str, ours: str) -> None:
+    at.behaves(sends(page({**MESSAGE, "stop_reason": reason})))
+    whole = at.ask("first").json()["choices"][0]
+    at.behaves(streams(START + TEXT + end(reason)))
+    found = events(at.ask("first", stream=True))
+    ends = [c["finish_reason"] for one in found if isinstance(one, dict) for c in one["choices"] if c["finish_reason"]]
+    assert ([whole["finish_reason"]], ends, found[-1]) == ([ours], [ours], "[DONE]")
+
+
 @pytest.mark.proves("chat", "anthropic", "tools", evidence="specification")
 def test_a_tool_that_takes_nothing_is_called_with_an_empty_object(at: Setting) -> None:
     tool = [{"type": "function", "function": {"name": "now"}}]

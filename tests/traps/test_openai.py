@@ -1,15 +1,22 @@
 """OpenAI's own traps, each by name. From specification: its published API reference and client."""
 
+from base64 import b64encode
 from collections.abc import Iterator
+from struct import pack
 from typing import Any
 
+import orjson
 import pytest
+from openai import OpenAI
 
+from llm_inference_router.backends.base import Answer
 from llm_inference_router.backends.limits import duration
 from llm_inference_router.backends.registry import backend
 from tests.backends import wire
 from tests.serving.router import events
 from tests.serving.upstream import STREAM_HEAD, chunked, sends
+from tests.serving.upstream import whole as page
+from tests.support.responses import sent
 from tests.traps.setting import Setting, encoded, setting, stream
 
 openai = backend("openai")
@@ -17,7 +24,8 @@ openai = backend("openai")
 
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
-    with setting(tmp_path_factory.mktemp("openai"), "openai") as made:
+    able = {"sounds": "logprobs, audio", "vectors": "embeddings"}
+    with setting(tmp_path_factory.mktemp("openai"), "openai", able=able) as made:
         yield made
 
 
@@ -99,12 +107,8 @@ def test_the_developer_role_max_completion_tokens_and_every_effort_are_sent_as_t
         "web_search",
         "service_tier",
         "seed",
-        "logprobs",
-        "n",
         "metadata",
-        "audio",
         "schema",
-        "custom_tools",
     ],
     evidence="specification",
 )
@@ -229,3 +233,102 @@ def test_reasoning_under_either_name_is_given_under_the_one_that_clients_read() 
             deltas = [c["delta"] for one in chunks for c in one["choices"]]
             told = "".join(delta.get("reasoning_content") or "" for delta in deltas)
             assert told.replace(" ", "") == 'hm"reasoning":1\nx'
+
+
+PAIR = [{"token": "Hi", "logprob": -0.1, "bytes": [72, 105], "top_logprobs": []}]
+SPOKEN = {"id": "audio_1", "data": "UklGRg==", "expires_at": 1_800_000_000, "transcript": "Hi"}
+CUSTOM = {"id": "call_1", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}
+SAID = {"role": "assistant", "refusal": None}
+
+
+@pytest.mark.proves(
+    "chat", "openai", ["n", "logprobs", "audio", "custom_tools"], stream=False, evidence="specification"
+)
+def test_several_answers_probabilities_sounds_and_custom_calls_arrive_whole() -> None:
+    choices: list[dict[str, Any]] = [
+        {"message": {**SAID, "content": "Hi"}, "logprobs": {"content": PAIR, "refusal": None}},
+        {"message": {**SAID, "content": None, "audio": SPOKEN}, "logprobs": None},
+        {"message": {**SAID, "content": None, "tool_calls": [CUSTOM]}, "logprobs": None},
+    ]
+    ends = ("stop", "stop", "tool_calls")
+    listed = [{"index": i, "finish_reason": end, **one} for i, (one, end) in enumerate(zip(choices, ends, strict=True))]
+    doc = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": listed, "usage": USAGE}
+    answer = openai.answer(orjson.dumps(doc), wire.rendering())
+    assert isinstance(answer, Answer)
+    got = wire.completion(answer.body)
+    assert [one.finish_reason for one in got.choices] == list(ends)
+    first, second, third = answer.body["choices"]
+    assert (first["message"]["content"], first["logprobs"]["content"]) == ("Hi", PAIR)
+    assert second["message"]["audio"] == SPOKEN
+    assert third["message"]["tool_calls"] == [CUSTOM]
+
+
+@pytest.mark.proves("chat", "openai", ["n", "logprobs", "audio"], stream=True, evidence="specification")
+def test_several_answers_probabilities_and_sounds_arrive_in_a_stream(at: Setting) -> None:
+    def of(index: int, one: dict[str, Any], **more: Any) -> dict[str, Any]:
+        made = chunk(one, more.pop("finish", None))
+        made["choices"][0] |= {"index": index, **more}
+        return made
+
+    tokens = {"content": PAIR, "refusal": None}
+    sound = {name: SPOKEN[name] for name in ("id", "transcript", "data")}
+    data = wire.events(
+        of(0, {"role": "assistant", "content": "Hi"}, logprobs=tokens),
+        of(1, {"role": "assistant", "audio": sound}),
+        of(0, {}, finish="stop"),
+        of(1, {"audio": {"expires_at": SPOKEN["expires_at"]}}),
+        of(1, {}, finish="length"),
+        LAST,
+        "[DONE]",
+    )
+    at.backend.behaviours["sounds"] = sends(STREAM_HEAD + chunked(data) + b"0\r\n\r\n")
+    fields = {"n": 2, "logprobs": True, "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
+    reply = at.ask("sounds", stream=True, **fields)
+    wire.sent_chunks(reply.body)
+    found = [c for one in events(reply) if isinstance(one, dict) for c in one["choices"]]
+    assert [(c["index"], c["finish_reason"]) for c in found if c["finish_reason"]] == [(0, "stop"), (1, "length")]
+    assert [c["logprobs"] for c in found if c.get("logprobs")] == [tokens]
+    heard = [c["delta"]["audio"] for c in found if c["delta"].get("audio")]
+    assert {name: value for one in heard for name, value in one.items()} == SPOKEN
+
+
+@pytest.mark.proves("responses", "openai", ["text", "finish_reasons", "errors"], stream=True, evidence="specification")
+@pytest.mark.parametrize("ending", ["completed", "incomplete", "failed"])
+def test_response_events_are_numbered_and_have_three_endings(at: Setting, ending: str) -> None:
+    answer: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 1, "model": "theirs", "output": []}
+    endings: dict[str, dict[str, Any]] = {
+        "completed": {"usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}},
+        "incomplete": {"incomplete_details": {"reason": "max_output_tokens"}},
+        "failed": {"error": {"code": "server_error", "message": "no"}},
+    }
+    part = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "logprobs": []}
+    told: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {**answer, "status": "in_progress"}},
+        {"type": "response.output_text.delta", **part, "delta": "Hi"},
+        {"type": f"response.{ending}", "response": {**answer, "status": ending, **endings[ending]}},
+    ]
+    data = b"".join(
+        f"event: {one['type']}\ndata: ".encode() + orjson.dumps({**one, "sequence_number": number}) + b"\n\n"
+        for number, one in enumerate(told)
+    )
+    at.behaves(sends(STREAM_HEAD + chunked(data) + b"0\r\n\r\n"))
+    reply = at.router.ask("/v1/responses", {"model": "first", "input": "hi", "stream": True})
+    got = sent(reply.body)
+    assert [one["sequence_number"] for one in got] == list(range(len(got)))
+    assert got[-1]["type"] == f"response.{ending}"
+    assert [one["delta"] for one in got if one["type"] == "response.output_text.delta"] == ["Hi"]
+    assert b"[DONE]" not in reply.body
+
+
+@pytest.mark.proves("embeddings", "openai", "encodings", evidence="specification", client="openai (Python)")
+def test_the_sdk_asks_for_base64_unless_told_otherwise(at: Setting) -> None:
+    packed = b64encode(pack("<2f", 0.5, -0.25)).decode()
+    row = {"object": "embedding", "index": 0, "embedding": packed}
+    doc = {"object": "list", "data": [row], "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+    at.backend.behaviours["vectors"] = sends(page(doc))
+    at.backend.requests.clear()
+    with OpenAI(base_url=f"{at.router.url}/v1", api_key="unused", max_retries=0) as client:
+        given = client.embeddings.create(model="vectors", input="hi")
+        plain = client.embeddings.create(model="vectors", input="hi", encoding_format="float")
+    assert next(one.body["encoding_format"] for one in at.backend.asked("vectors")) == "base64"
+    assert given.data[0].embedding == plain.data[0].embedding == [0.5, -0.25]

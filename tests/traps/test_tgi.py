@@ -9,6 +9,7 @@ import pytest
 
 from tests.serving.router import events
 from tests.serving.tgi import MODEL, tgi
+from tests.serving.upstream import STREAM_HEAD, chunked, sends
 from tests.traps.setting import Setting, has_fallen_back, is_error, setting, text_of
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
@@ -82,7 +83,7 @@ def test_424_429_500_and_503_are_answered_by_another_model(ill: Setting, kind: s
     is_error(ill.ask("first"), status, code)
 
 
-@pytest.mark.proves("chat", "tgi", "broken_answers", stream=True, evidence="specification")
+@pytest.mark.proves("chat", "tgi", "errors", stream=True, evidence="specification")
 @pytest.mark.parametrize("kind", ["generation", "incomplete_generation", "overloaded"])
 def test_an_error_in_a_stream_is_followed_by_done_and_is_an_error_all_the_same(ill: Setting, kind: str) -> None:
     ill.behaves(tgi("Hello", broken=kind))
@@ -183,3 +184,12 @@ def test_its_timing_headers_are_not_the_routers(at: Setting) -> None:
     headers = served(at.ask()).headers
     assert not {"x-total-time", "x-queue-time", "x-inference-time", "x-compute-type"} & headers.keys()
     assert float(headers["x-router-overhead-ms"]) >= 0
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_generate_stream_which_has_no_done_is_never_asked(at: Setting, streamed: bool) -> None:
+    reply = served(at.ask(stream=streamed))
+    assert [one.head.split()[1] for one in at.asked()] == ["/v1/chat/completions"]
+    assert text_of(reply) == "Hello there."
+    at.behaves(sends(STREAM_HEAD + chunked(b'data:{"index":1,"token":{"id":1,"text":"Hi"}}\n\n') + b"0\r\n\r\n"))
+    has_fallen_back(at.ask(stream=streamed))

@@ -6,6 +6,8 @@ import orjson
 import pytest
 
 from llm_inference_router.backends.registry import backend, relay
+from llm_inference_router.dialects import messages
+from llm_inference_router.dialects.signature import tag
 from llm_inference_router.types import Fault
 from tests.backends import wire
 from tests.serving.router import events
@@ -159,12 +161,29 @@ def test_reasoning_is_in_reasoning_of_every_delta() -> None:
     assert told[0] == told[1] != ""
 
 
-@pytest.mark.proves("chat", "vllm", ["schema", "json"], stream=False, evidence="recorded")
 def test_json_can_loop_on_whitespace_until_length() -> None:
     """What came is given, with the finish reason that tells a client not to read it."""
     answer = whole(vllm, "vllm/26-json_schema")
     assert answer.finish_reason == "length"
     assert answer.text.rstrip() == '{"ok":'
+    assert whole(vllm, "vllm/27-json_object").finish_reason == "length"
+
+
+@pytest.mark.proves("chat", "vllm", "tool_choice", stream=False, evidence="recorded")
+@pytest.mark.parametrize("name", ["vllm/20-tools_auto", "vllm/22-tools_required", "vllm/24-tools_named"])
+def test_a_tool_choice_is_sent_as_the_recorded_one_was(name: str) -> None:
+    asked = orjson.loads(trace(name).request)
+    fields = {field: asked[field] for field in ("messages", "tools", "tool_choice") if field in asked}
+    body, warnings = encoded(vllm, "vllm", **fields)
+    assert {field: body.get(field) for field in fields} == fields
+    assert warnings == ()
+
+
+@pytest.mark.proves("chat", "vllm", "tool_choice", evidence="specification")
+@pytest.mark.parametrize("choice", ["none", "auto", "required", {"type": "function", "function": {"name": "f"}}])
+def test_a_tool_choice_passes_as_it_is(choice: object) -> None:
+    body, warnings = encoded(vllm, "vllm", tools=TOOLS, tool_choice=choice)
+    assert (body["tool_choice"], body["tools"], warnings) == (choice, TOOLS, ())
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -172,8 +191,8 @@ def test_json_can_loop_on_whitespace_until_length() -> None:
 
 @pytest.mark.proves("chat", "vllm", "system", evidence="recorded")
 def test_the_developer_role_is_sent_as_system() -> None:
-    messages = [{"role": "developer", "content": "x"}, {"role": "user", "content": "hi"}]
-    body, warnings = encoded(vllm, "vllm", messages=messages)
+    turns = [{"role": "developer", "content": "x"}, {"role": "user", "content": "hi"}]
+    body, warnings = encoded(vllm, "vllm", messages=turns)
     assert body["messages"][0]["role"] == "system"
     assert warnings == ("info;rewritten;developer",)
     assert whole(vllm, "vllm/09-chat_dev_role").text
@@ -184,12 +203,23 @@ def test_its_own_messages_and_responses_are_never_used() -> None:
     for kind in ("vllm", "tgi", "ollama", "llamacpp", "openai_compatible"):
         assert relay(kind, "messages") is None
     assert trace("vllm/37-messages").body.startswith(b'{"id":"chatcmpl-')
-    body, _ = encoded(backend("anthropic"), "anthropic", messages=[
-        {"role": "user", "content": "x"},
-        {"role": "assistant", "content": "y", "reasoning_content": "thought by vLLM", "reasoning": "thought by vLLM"},
-        {"role": "user", "content": "z"},
-    ])  # fmt: skip
-    assert b"thought by" not in orjson.dumps(body)
+    made = orjson.loads(trace("vllm-reasoning/37-messages").body)["content"][0]
+    block = {**made, "signature": tag(made["signature"], "vllm.example.org")}
+    hi = {"role": "user", "content": "x"}
+    thought = {"reasoning_content": made["thinking"], "reasoning": made["thinking"], "thinking_blocks": [block]}
+    body, warnings = encoded(
+        backend("anthropic"), "anthropic", messages=[hi, {"role": "assistant", "content": "y", **thought}, hi]
+    )
+    assert "warning;foreign;thinking_blocks" in warnings
+    said = [hi, {"role": "assistant", "content": [block, {"type": "text", "text": "y"}]}, hi]
+    request = messages.parse(orjson.dumps({"model": "auto", "max_tokens": 9, "messages": said}))
+    own = relay("anthropic", "messages")
+    assert own is not None
+    relayed = own.encode(request, wire.model("anthropic"))
+    assert "warning;foreign;messages.thinking" in relayed.warnings
+    for sent in (orjson.dumps(body), relayed.call.body):
+        assert made["signature"].encode() not in sent
+        assert made["thinking"].encode() not in sent
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
