@@ -162,8 +162,8 @@ def test_pictures_sounds_and_files_are_measured_where_they_stand() -> None:
         image(png(640, 480)), image(jpeg(3000, 2000, (b"x" * 9999,)), "jpeg", detail="low"), sound, mp3, document, far
     )
     assert found == (
-        Attachment("image", 640, 480),
-        Attachment("image", 3000, 2000, low=True),
+        Attachment("image", 640, 480, media="image/png"),
+        Attachment("image", 3000, 2000, low=True, media="image/jpeg"),
         Attachment("audio", seconds=pytest.approx(3.0)),  # type: ignore[arg-type]
         Attachment("audio", seconds=pytest.approx(3.0)),  # type: ignore[arg-type]
         Attachment("file"),
