@@ -181,11 +181,14 @@ WORLDS = [
     ("messages", "anthropic"),
     ("responses", "openai_compatible"),
     ("responses", "anthropic"),
+    ("responses", "openai"),
 ]
+# What is passed on as it came takes a way of its own.
+RELAYED = {("messages", "anthropic"), ("responses", "openai")}
 
 
-# Falling back happens below the client's dialect: one dialect shows it.
-CASES = [(one, *modes) for one in WORLDS for modes in MODES if one[0] == "chat" or not modes[1]]
+# Falling back happens below a dialect that is translated: one of them shows it.
+CASES = [(one, *modes) for one in WORLDS for modes in MODES if one[0] == "chat" or one in RELAYED or not modes[1]]
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +204,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         # Several answers are as large as one may be.
         assert_given_back(router, before, at_once=made.at_once, grown=64 * MIB)
         eventually(lambda: server.running == 0, "the upstream still answers")
+        # One that goes on for another is asked in chat.
+        asked = {"input" if "input" in one else "messages" for name, one in server.bodies.items() if "@" in name}
+        assert asked == {"input" if (speaks, backend) == ("responses", "openai") else "messages"}
         assert KEY in server.credentials, "or the canary never was where it could leak from"
         assert made.leaks() == []
         assert router.stop() == 0
@@ -327,6 +333,7 @@ def test_a_stream_that_breaks_is_finished_or_ends_with_an_error(world: World, na
         assert problem(answer) is not None, "the time that is over is the request's"
         return
     assert (made[0]["model"], made[-1]["model"], made[-1]["outcome"]) == (f"{name}@continued", "fb-ok", "ok")
+    assert ["goes on for another" in one["detail"] for one in made] == [False, True]
     assert said(answer).split() == TEXT.split()
     assert is_whole(answer, True)
 

@@ -36,7 +36,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from tests.serving.router import Router, start
-from tests.support.conserved import Held, assert_given_back, held
+from tests.support.conserved import Held, assert_conserved, assert_given_back, eventually, held
 from tests.support.faults.server import FaultServer, running
 from tests.support.visitor import ROUTES, Load, Seen, goes
 
@@ -190,35 +190,26 @@ class Soak:
         """What is wrong."""
         seen = self.seen
         wrong = [f"unexplained: {one}" for one in seen.unexplained[:10]]
-        _quiet(self)
+        known = set(seen.known())
+        try:
+            assert_conserved(
+                self.router.database,
+                lambda: self.router.ask("/metrics").body.decode(),
+                admitted=len(known),
+                seen=sum(self.server.requests.values()),
+                unknown=seen.blind + seen.interrupted,
+                lost=seen.tries_lost,
+            )
+            eventually(lambda: not self.server.running, f"the upstream still answers {self.server.running} requests")
+        except AssertionError as error:
+            wrong.append(str(error))
         with closing(sqlite3.connect(f"file:{self.router.database}?mode=ro", uri=True)) as database:
-
-            def one(query: str) -> int:
-                return int(database.execute(query).fetchone()[0])
-
-            decisions = [row[0] for row in database.execute("SELECT id FROM decisions")]
             outcomes = {row[0] for row in database.execute("SELECT decision_id FROM outcomes")}
-            unsent = "outcome IN ('connect', 'dns', 'tls', 'timeout.connect')"
-            tries = one(f"SELECT count(*) FROM attempts WHERE NOT {unsent}")
-            # A try may be stopped before the upstream has read it.
-            stopped = one("SELECT count(*) FROM attempts WHERE outcome IN ('cancelled', 'hedged')")
-            costs = one("SELECT coalesce(sum(cost), 0) FROM outcomes"), one("SELECT sum(cost) FROM attempts")
-        known, asked = set(seen.known()), sum(self.server.requests.values())
-        most = len(known) + seen.blind + seen.interrupted
-        found = {
-            f"{len(known - outcomes)} requests that clients know of have no record": known - outcomes,
-            f"{len(decisions) - len(set(decisions))} records are there twice": len(decisions) != len(set(decisions)),
-            f"{len(set(decisions))} decisions have {len(outcomes)} outcomes": set(decisions) != outcomes,
-            f"{len(outcomes)} records are more than the {most} requests": len(outcomes) > most,
-            f"{len(seen.known()) - len(known)} answers share a record": len(known) != len(seen.known()),
-            f"the upstream saw {asked} tries, {tries} are recorded, {seen.tries_lost} may have been lost with kills": (
-                tries < asked - seen.tries_lost
-            ),
-            f"the upstream saw {asked} tries, {tries} are recorded, {stopped} of them stopped": tries - stopped > asked,
-            f"outcomes cost {costs[0]} and attempts {costs[1]}": costs[0] != costs[1],
-            f"the upstream still answers {self.server.running} requests": self.server.running,
-        }
-        return wrong + [text for text, holds in found.items() if holds]
+        if missing := known - outcomes:
+            wrong.append(f"{len(missing)} requests that clients know of have no record")
+        if shared := len(seen.known()) - len(known):
+            wrong.append(f"{shared} answers share a record")
+        return wrong
 
     def kept(self, before: Held) -> list[str]:
         """What the last process did not give back; its memory is judged apart."""
@@ -234,17 +225,6 @@ class Soak:
         if not later or median(later) <= limit:
             return None
         return f"starting again takes {median(later):.2f} s; the limit is {limit:.2f} s, the first took {first:.2f} s"
-
-
-def _quiet(soak: Soak) -> None:
-    """Waits until nothing runs any more; what does not end is told by the books."""
-    for _ in range(200):
-        text = soak.router.ask("/metrics").body.decode()
-        running = [line for line in text.splitlines() if line.startswith("llm_router_inflight{")]
-        if all(line.endswith(" 0.0") for line in running) and not soak.server.running:
-            break
-        time.sleep(0.05)
-    time.sleep(1)  # for records that take the way over the spill file
 
 
 def run(minutes: float, kills: int, cancels: int, reloads: int, seed: int, kill_every: float = 0.0) -> int:

@@ -61,7 +61,7 @@ class Trace:
             total_ms=(ended - began) * 1000,
             usage=usage,
             cost=cost(model.price, usage) if usage else 0,
-            detail=_detail(fault, skipped),
+            detail=_detail(fault, skipped, self.continued),
         )
         self.attempts.append(attempt)
         self.cost += attempt.cost
@@ -119,9 +119,10 @@ class Trace:
         return Record(self.decision, tuple(self.attempts), outcome, content)
 
 
-def _detail(fault: Fault | None, skipped: int) -> str:
-    code = fault.code if fault else None  # never its message: upstreams quote prompts in theirs
-    if not skipped:
-        return code or ""
-    told = f"{skipped} malformed event{'s' if skipped > 1 else ''} skipped"
-    return f"{code}; {told}" if code else told
+def _detail(fault: Fault | None, skipped: int, continued: bool) -> str:
+    told = [fault.code] if fault and fault.code else []  # never its message: upstreams quote prompts in theirs
+    if continued:
+        told.append("goes on for another")
+    if skipped:
+        told.append(f"{skipped} malformed event{'s' if skipped > 1 else ''} skipped")
+    return "; ".join(told)

@@ -23,6 +23,7 @@ from tests.support.faults.wire import (
     body,
     chunk,
     error,
+    error_event,
     error_object,
     events,
     head,
@@ -298,19 +299,18 @@ def drip(ask: Ask) -> Sequence[Step]:
 @scenario
 def error_in_stream(ask: Ask) -> Sequence[Step]:
     """an error object inside a 200, before any content"""
-    data = orjson.dumps(error_object(ask, "overloaded_error" if ask.wire == "anthropic" else "server_error"))
-    if not ask.stream:
-        return (Send(whole(data)),)
-    return (Send(SSE_HEAD + framed([b"event: error\ndata: " + data]) + END),)
+    return (Send(SSE_HEAD + framed([error_event(ask)]) + END),) if ask.stream else _error_within(ask)
 
 
 @scenario
 def error_after_content(ask: Ask) -> Sequence[Step]:
     """an error object inside a 200 stream, after 40 of 60 tokens"""
-    data = orjson.dumps(error_object(ask, "overloaded_error" if ask.wire == "anthropic" else "server_error"))
-    if not ask.stream:
-        return (Send(whole(data)),)
-    return after_40(ask, Send(framed([b"event: error\ndata: " + data]) + END))
+    return after_40(ask, Send(framed([error_event(ask)]) + END)) if ask.stream else _error_within(ask)
+
+
+def _error_within(ask: Ask) -> Sequence[Step]:
+    kind = "overloaded_error" if ask.wire == "anthropic" else "server_error"
+    return (Send(whole(orjson.dumps(error_object(ask, kind)))),)
 
 
 @scenario
@@ -327,7 +327,8 @@ def no_done(ask: Ask) -> Sequence[Step]:
     """never sends the end marker and keeps the connection open"""
     if not ask.stream:
         return (Send(good(ask)),)
-    return (Send(streamed(ask, lambda before, said, after: [*before, *said, *after[:-1]])), Stall())
+    kept = None if ask.wire == "responses" else -1  # the last event of a Responses stream is a part of the answer
+    return (Send(streamed(ask, lambda before, said, after: [*before, *said, *after[:kept]])), Stall())
 
 
 # --- bytes ----------------------------------------------------------------------------------------------------------

@@ -60,10 +60,11 @@ class FaultServer:
         data = await reader.readexactly(int(lengths[0])) if lengths else b""
         body = orjson.loads(data) if data else {}
         model = str(body.get("model", "ok"))
-        wire: Wire = "anthropic" if "/messages" in head.partition("\r\n")[0] else "openai"
+        path = head.split(" ", 2)[1]
+        wire: Wire = "anthropic" if "/messages" in path else "responses" if path.endswith("/responses") else "openai"
         keys = re.findall(r"(?im)^(?:authorization: bearer|x-api-key:) *(.+?)\r$", head)
         self.credentials.update(keys)
-        secrets = f"{keys} {orjson.dumps(body.get('messages')).decode()}"
+        secrets = f"{keys} {orjson.dumps(body.get('messages') or body.get('input')).decode()}"
         ask = Ask(wire, model, bool(body.get("stream")), self.requests[model], secrets)
         self.requests[model] += 1
         self.bodies[model] = body

@@ -1,4 +1,4 @@
-"""Good answers on the two wires that upstreams speak, as the parts that faults are made of."""
+"""Good answers on the three wires that upstreams speak, as the parts that faults are made of."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 from msgspec import Struct
 
-Wire: TypeAlias = Literal["openai", "anthropic"]
+Wire: TypeAlias = Literal["openai", "anthropic", "responses"]
 TOKENS = tuple(f"word{i} " for i in range(60))
 JSON_TYPE = "application/json"
 
@@ -44,6 +44,8 @@ def body(ask: Ask, text: str, usage: bool = True) -> bytes:
             "content": [{"type": "text", "text": text}], "stop_reason": "end_turn",
             "usage": {"input_tokens": 100, "output_tokens": 60},
         }  # fmt: skip
+    elif ask.wire == "responses":
+        document = _response(ask, [_item(text)], "completed")
     else:
         message = {"role": "assistant", "content": text, "refusal": None}
         document = {
@@ -52,8 +54,30 @@ def body(ask: Ask, text: str, usage: bool = True) -> bytes:
             "usage": {"prompt_tokens": 100, "completion_tokens": 60, "total_tokens": 160},
         }  # fmt: skip
     if not usage:
-        del document["usage"]
+        document.pop("usage", None)
     return orjson.dumps(document)
+
+
+def _item(text: str, status: str = "completed") -> dict[str, Any]:
+    content = [_part(text)] if status == "completed" else []
+    return {"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": content}
+
+
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def _response(ask: Ask, output: list[dict[str, Any]], status: str, usage: bool = True) -> dict[str, Any]:
+    counts = {
+        "input_tokens": 100, "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 60, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 160,
+    }  # fmt: skip
+    return {
+        "id": "resp_1", "object": "response", "created_at": 1700000000, "model": ask.model, "status": status,
+        "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "output": output,
+        "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0,
+        "usage": counts if usage and status == "completed" else None,
+    }  # fmt: skip
 
 
 def whole(data: bytes, status: int = 200, *fields: str) -> bytes:
@@ -71,6 +95,15 @@ def error_object(ask: Ask, kind: str, message: str = "scripted", code: str | Non
         if ask.wire == "anthropic"
         else {"error": {"param": None, "code": code} | inner}
     )
+
+
+def error_event(ask: Ask) -> bytes:
+    """An error inside a stream that has begun."""
+    if ask.wire == "responses":
+        flat = {"type": "error", "code": "server_error", "message": "scripted", "param": None, "sequence_number": 99}
+        return _named(flat)
+    kind = "overloaded_error" if ask.wire == "anthropic" else "server_error"
+    return b"event: error\ndata: " + orjson.dumps(error_object(ask, kind))
 
 
 def events(ask: Ask, tokens: Sequence[str], usage: bool = True) -> tuple[list[bytes], list[bytes], list[bytes]]:
@@ -93,12 +126,36 @@ def events(ask: Ask, tokens: Sequence[str], usage: bool = True) -> tuple[list[by
             {"type": "message_stop"},
         ]
         return [_named(one) for one in before], [_named(one) for one in said], [_named(one) for one in after]
+    if ask.wire == "responses":
+        return _response_events(ask, tokens, usage)
     opening = [_delta(ask, {"role": "assistant", "content": ""})]
     ending = [_delta(ask, {}, "stop")]
     if usage:
         counts = {"prompt_tokens": 100, "completion_tokens": 60, "total_tokens": 160}
         ending.append(b"data: " + orjson.dumps({**_chunk(ask), "choices": [], "usage": counts}))
     return opening, [_delta(ask, {"content": token}) for token in tokens], [*ending, b"data: [DONE]"]
+
+
+def _response_events(ask: Ask, tokens: Sequence[str], usage: bool) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    text, at = "".join(tokens), {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    before: list[dict[str, Any]] = [
+        {"type": "response.created", "response": _response(ask, [], "in_progress")},
+        {"type": "response.in_progress", "response": _response(ask, [], "in_progress")},
+        {"type": "response.output_item.added", "output_index": 0, "item": _item("", "in_progress")},
+        {"type": "response.content_part.added", **at, "part": _part("")},
+    ]
+    said: list[dict[str, Any]] = [
+        {"type": "response.output_text.delta", **at, "delta": token, "logprobs": []} for token in tokens
+    ]
+    after: list[dict[str, Any]] = [
+        {"type": "response.output_text.done", **at, "text": text, "logprobs": []},
+        {"type": "response.content_part.done", **at, "part": _part(text)},
+        {"type": "response.output_item.done", "output_index": 0, "item": _item(text)},
+        {"type": "response.completed", "response": _response(ask, [_item(text)], "completed", usage)},
+    ]
+    for number, one in enumerate([*before, *said, *after]):
+        one["sequence_number"] = number
+    return [_named(one) for one in before], [_named(one) for one in said], [_named(one) for one in after]
 
 
 def _named(document: dict[str, Any]) -> bytes:
