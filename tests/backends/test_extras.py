@@ -138,6 +138,24 @@ def test_an_effort_goes_to_models_that_reason(name: str, capabilities: tuple[str
     assert ("warning;dropped;thinking" in warnings) is (kept is None)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "capabilities", "warned"),
+    [
+        ({"thinking": {"type": "adaptive"}}, (), ["info;dropped;thinking"]),
+        ({"thinking": {"type": "adaptive"}}, ("reasoning",), ["info;dropped;thinking"]),
+        ({"thinking": {"type": "disabled"}}, (), []),
+        ({"thinking": {"type": "disabled"}}, ("reasoning",), ["warning;dropped;thinking"]),
+        ({"output_config": {"effort": "high"}}, (), ["warning;dropped;output_config.effort"]),
+        ({"output_config": {"effort": "high"}, "thinking": {"type": "adaptive"}}, ("reasoning",), []),
+    ],
+)
+def test_what_is_said_of_thinking_reaches_the_model_or_is_named(
+    wanted: dict[str, Any], capabilities: tuple[str, ...], warned: list[str]
+) -> None:
+    _, warnings = encoded("vllm", capabilities=capabilities, **wanted)
+    assert [one for one in warnings if "thinking" in one or "effort" in one] == warned
+
+
 def test_other_servers_keep_max_tokens_and_what_they_understand() -> None:
     body, warnings = encoded("vllm", top_k=5, stop_sequences=list("abcde"), service_tier="standard_only")
     assert (body["max_tokens"], body["top_k"], len(body["stop"])) == (5000, 5, 5)

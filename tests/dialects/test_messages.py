@@ -239,6 +239,33 @@ def test_fields_without_a_counterpart_are_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("turn", "warned"),
+    [
+        (user({"type": "text", "text": "Hi.", "weight": 2}), "warning;dropped;text.weight"),
+        (user({"type": "text", "text": "Hi.", "citations": None, "weight": None}), None),
+        ({**HI, "clear_at": "end"}, "warning;dropped;messages.clear_at"),
+        ({**HI, "clear_at": None}, None),
+        (
+            assistant({"type": "tool_use", "id": "a", "name": "f", "input": {}, "caller": {"type": "direct"}}),
+            "info;dropped;tool_use.caller",
+        ),
+        (
+            assistant({"type": "thinking", "thinking": "Hm.", "signature": "s", "budget": 1}),
+            "warning;dropped;thinking.budget",
+        ),
+    ],
+)
+def test_fields_of_turns_and_blocks_without_a_counterpart_are_named(turn: dict[str, Any], warned: str | None) -> None:
+    assert parsed(HI, turn, HI).warnings == ((warned,) if warned else ())
+
+
+def test_fields_of_a_result_without_a_counterpart_are_named() -> None:
+    result = {"type": "tool_result", "tool_use_id": "a", "content": "ok", "cache_control": {}, "took_ms": 3}
+    asked = assistant({"type": "tool_use", "id": "a", "name": "f", "input": {}})
+    assert parsed(HI, asked, user(result)).warnings == ("warning;dropped;tool_result.took_ms",)
+
+
 def test_counting_needs_no_limit_of_tokens() -> None:
     assert parse_count(orjson.dumps({"model": "auto", "messages": [HI]})).max_tokens is None
 

@@ -61,6 +61,10 @@ def stop_reason(reason: Any, called: bool) -> str | None:
     return reason if reason in STOPS else ("tool_use" if called else "end_turn")
 
 
+def is_citation(raw: Any) -> bool:
+    return isinstance(raw, dict) and isinstance(raw.get("type"), str)
+
+
 def block(raw: Any, number: int, rendering: Rendering) -> dict[str, Any] | None:
     """A content block, or the beginning of one; None for what cannot be one."""
     if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
@@ -70,7 +74,7 @@ def block(raw: Any, number: int, rendering: Rendering) -> dict[str, Any] | None:
         cited = raw.get("citations")
         if cited is not None:
             cited = cited if isinstance(cited, list) else []
-            raw["citations"] = [one for one in cited if isinstance(one, dict) and isinstance(one.get("type"), str)]
+            raw["citations"] = [one for one in cited if is_citation(one)]
         return raw if isinstance(raw.setdefault("text", ""), str) else None
     if kind == "thinking":
         if not isinstance(raw.setdefault("thinking", ""), str):

@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from llm_inference_router.backends import faults, normalise
-from llm_inference_router.backends.anthropic_relay_message import block, counted, head, stop_reason
+from llm_inference_router.backends.anthropic_relay_message import block, counted, head, is_citation, stop_reason
 from llm_inference_router.backends.anthropic_stream import finish_reason
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.backends.decoder import EventDecoder
@@ -21,6 +21,8 @@ from llm_inference_router.types import Fault, Piece, Usage
 
 _CALLS: Final = frozenset({"tool_use", "server_tool_use"})
 _TALK: Final = frozenset({"text", "thinking", "redacted_thinking"})
+# What a part holds, which the official client adds to its block without asking whether it is there.
+_HOLDS: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -68,14 +70,17 @@ class RelayDecoder(EventDecoder):
             self._skip("a part of a content block that is not open", pieces)
             return
         kind = delta.type
-        if kind == "signature_delta" or self._index != self._written:
+        text = delta.text if kind == "text_delta" else ""
+        size = len(delta.text) + len(delta.thinking) + len(delta.partial_json)
+        if not size or kind == "signature_delta" or self._index != self._written:
             doc = normalise.load(data)
+            if not _is_part(doc["delta"]):
+                self._skip(f"a {kind} without what it is named for", pieces)
+                return
             doc["index"] = self._written
             if kind == "signature_delta":
                 doc["delta"]["signature"] = tag(str(doc["delta"].get("signature") or ""), self._rendering.provider)
             data = orjson.dumps(doc)
-        text = delta.text if kind == "text_delta" else ""
-        size = len(delta.text) + len(delta.thinking) + len(delta.partial_json)
         called = self._open not in _TALK
         piece = Piece(_line(data), size > 0, size, text, event=b"content_block_delta", called=called)
         pieces.append(piece)
@@ -182,6 +187,13 @@ class RelayDecoder(EventDecoder):
         for name, value in usage.items():
             if type(value) is int:
                 self._usage[name] = value
+
+
+def _is_part(delta: dict[str, Any]) -> bool:
+    if delta["type"] == "citations_delta":
+        return is_citation(delta.get("citation"))
+    held = _HOLDS.get(delta["type"])
+    return held is None or isinstance(delta.get(held), str)
 
 
 def _line(data: bytes) -> bytes:

@@ -31,6 +31,7 @@ _STRICT: Final = _ALWAYS | {"cache_control", "is_error", "citations", "reasoning
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "responses": {"cache_control": "prompt_cache_breakpoint", "reasoning_content": "reasoning"},
 }
+_EFFORTS: Final[Mapping[str, str]] = {"messages": "output_config.effort", "responses": "reasoning.effort"}
 _SEALED: Final = "reasoning.encrypted_content"
 _USUAL_TIERS: Final = frozenset({"auto", "default"})
 _NO_TOP_K: Final = frozenset({"openai", "openai_compatible"})  # may refuse fields that OpenAI does not have
@@ -147,9 +148,7 @@ def _fit(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quirk
     """Parameters of another dialect: each where this server takes it."""
     server = quirks.name
     thinking = body.pop("thinking", None)
-    if "reasoning_effort" in body and "reasoning" not in model.capabilities:
-        del body["reasoning_effort"]
-        warnings.append(warning("dropped", "thinking" if thinking else "reasoning_effort"))
+    _think(body, thinking, request, model, warnings)
     if server in _NO_TOP_K and body.pop("top_k", None) is not None:
         warnings.append(warning("dropped", "top_k"))
     if server != "openai":
@@ -167,6 +166,22 @@ def _fit(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quirk
         warnings.append(warning("dropped", "include", harmless=True))
     if request.prefilled and "prefill" not in model.capabilities:
         warnings.append(warning("weakened", "messages"))
+
+
+def _think(
+    body: dict[str, Any], thinking: dict[str, Any] | None, request: ChatRequest, model: Model, warnings: list[str]
+) -> None:
+    """How hard to think. `thinking`: in Anthropic's words, which say less than an effort where no budget is named."""
+    reasons = "reasoning" in model.capabilities
+    if "reasoning_effort" in body and not reasons:
+        del body["reasoning_effort"]
+        warnings.append(
+            warning("dropped", "thinking" if thinking else _EFFORTS.get(request.dialect, "reasoning_effort"))
+        )
+    elif thinking and "reasoning_effort" not in body:
+        adaptive = thinking["type"] == "adaptive"  # leaves it to the model, which decides all the same
+        if adaptive or reasons:
+            warnings.append(warning("dropped", "thinking", harmless=adaptive))
 
 
 def _parts(content: Any) -> list[Any]:

@@ -21,6 +21,18 @@ from llm_inference_router.vocabulary import Modality
 Part = dict[str, Any]
 
 _SOURCES: Final = "'base64', 'text', 'content', 'url' or 'file'"
+_READ: Final = {
+    "text": frozenset({"text", "citations"}),
+    "image": frozenset({"source"}),
+    "document": frozenset({"source", "title", "context", "citations"}),
+    "search_result": frozenset({"content", "title", "source", "citations"}),
+    "tool_use": frozenset({"id", "name", "input"}),
+    "tool_result": frozenset({"tool_use_id", "content", "is_error"}),
+    "thinking": frozenset({"thinking", "signature"}),
+    "redacted_thinking": frozenset({"data"}),
+}
+_ALWAYS: Final = frozenset({"type", "cache_control"})
+_HINTS: Final = frozenset({"caller"})  # who asked for a call, in an answer that is sent back
 _MODALITIES: Final[dict[str, Modality]] = {"image_url": "image", "file": "file"}
 
 
@@ -60,6 +72,7 @@ class Content:
             self.add(checked(raw, where), where)
 
     def add(self, block: dict[str, Any], place: str) -> None:
+        self.unread(block)
         kind = block["type"]
         if kind == "text":
             self.say(text_of(block, "text", place), block)
@@ -76,6 +89,15 @@ class Content:
             self._uncited(block)
         else:
             self._warnings.append(warning("dropped", "messages.content"))
+
+    def unread(self, block: dict[str, Any]) -> None:
+        """Names the fields of a block that have no counterpart."""
+        known = _READ.get(block["type"])
+        if known is None or len(block) <= 2:  # a type, and all that it is about
+            return
+        found = [name for name in block if name not in known and name not in _ALWAYS and block[name]]
+        kind = block["type"]
+        self._warnings += [warning("dropped", f"{kind}.{name}", harmless=name in _HINTS) for name in found]
 
     def say(self, text: str, block: dict[str, Any] | None = None) -> None:
         if not text and self.parts:

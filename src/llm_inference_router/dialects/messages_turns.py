@@ -15,6 +15,7 @@ from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import Message
 from llm_inference_router.vocabulary import Modality
 
+_PLAIN: Final = frozenset({"role", "content"})
 _ONLY: Final = {
     "tool_use": "assistant",
     "thinking": "assistant",
@@ -47,6 +48,9 @@ class Turns:
         if type(raw) is not dict:
             raise unfit(place, "a valid object", raw)
         role = text_of(raw, "role", place)
+        if len(raw) > len(_PLAIN):
+            found = [name for name in raw if name not in _PLAIN and raw[name]]
+            self.warnings += [warning("dropped", f"messages.{name}") for name in found]
         if role == "system":
             self._instruct(raw, place)
             return
@@ -72,9 +76,6 @@ class Turns:
 
     def _instruct(self, raw: dict[str, Any], place: str) -> None:
         """What the operator says in the middle of the conversation, or how hard to think from there on."""
-        for name in ("output_config", "clear_at"):
-            if raw.get(name) is not None:
-                self.warnings.append(warning("dropped", f"messages.{name}"))
         content = raw.get("content")
         if not content and raw.get("output_config") is not None:
             return
@@ -98,6 +99,7 @@ class Turns:
         answered = False
         for block, place in blocks:
             if block["type"] == "tool_result":
+                said.unread(block)
                 self._result(block, place)
                 answered = True
             else:
@@ -126,6 +128,8 @@ class Turns:
         message: dict[str, Any] = {"role": "assistant", "content": None}
         for block, place in blocks:
             kind = block["type"]
+            if kind in _ONLY:
+                said.unread(block)
             if kind == "tool_use":
                 calls.append(_call(block, place))
                 _cached(message, block)
