@@ -9,14 +9,13 @@ from typing import Any
 import orjson
 import pytest
 from anthropic import Anthropic
-from anthropic.types import Message
 
 from tests.serving.claude import Broken, Claude
 from tests.serving.router import Router
 from tests.serving.upstream import STREAM_HEAD, Behaviour, Request, Upstream, event, whole
+from tests.support.agent import CACHED, REMINDER, Session, calls, kinds, result, thought, use
 
-CACHED = {"cache_control": {"type": "ephemeral"}}
-SYSTEM = [
+SYSTEM: list[dict[str, Any]] = [
     {"type": "text", "text": "You are a coding agent."},
     {"type": "text", "text": "Work step by step. " * 400, **CACHED},
 ]
@@ -29,15 +28,6 @@ TOOLS: list[dict[str, Any]] = [
     for name in ("Read", "Bash", "Edit")
 ]
 TOOLS[-1] |= CACHED
-REMINDER = {"type": "text", "text": "<system-reminder>The task list is empty.</system-reminder>"}
-
-
-def thought(text: str) -> dict[str, Any]:
-    return {"type": "thinking", "thinking": text}
-
-
-def use(name: str, number: int, **given: str) -> dict[str, Any]:
-    return {"type": "tool_use", "id": f"toolu_theirs{number}", "name": name, "input": given}
 
 
 def local(
@@ -81,56 +71,6 @@ def agent(router: Router) -> Iterator[Anthropic]:
         yield made
 
 
-class Session:
-    """Keeps the conversation as an agent does: answers go back as they came, results after them."""
-
-    def __init__(self, client: Anthropic, backend: Upstream, *, stream: bool) -> None:
-        self.client, self.backend, self.stream = client, backend, stream
-        self.messages: list[dict[str, Any]] = []
-        self.warnings: list[str] = []
-
-    def ask(self, server: str, *content: dict[str, Any], **fields: Any) -> Message:
-        self.messages.append({"role": "user", "content": list(content)})
-        wanted: Any = {
-            "model": "auto",
-            "max_tokens": 4096,
-            "system": SYSTEM,
-            "tools": TOOLS,
-            "messages": self._marked(),
-            "thinking": {"type": "enabled", "budget_tokens": 2000},
-            "metadata": {"user_id": "user_1_session_2"},
-            "extra_headers": {"x-router-tags": f"server={server}", "anthropic-beta": "interleaved-thinking-2025-05-14"},
-        } | fields
-        if self.stream:
-            with self.client.messages.stream(**wanted) as stream:
-                answer = stream.get_final_message()
-                headers = stream.response.headers
-        else:
-            raw = self.client.messages.with_raw_response.create(**wanted)
-            answer, headers = raw.parse(), raw.headers
-        assert answer.model == server
-        self.warnings = headers.get("x-router-warnings", "").split(", ")
-        self.messages.append({"role": "assistant", "content": [one.to_dict() for one in answer.content]})
-        return answer
-
-    def _marked(self) -> list[dict[str, Any]]:
-        """With the newest prefix marked, as agents mark it."""
-        *before, last = self.messages
-        return [*before, {**last, "content": [*last["content"][:-1], {**last["content"][-1], **CACHED}]}]
-
-
-def result(block: Any, content: Any, **more: Any) -> dict[str, Any]:
-    return {"type": "tool_result", "tool_use_id": block.id, "content": content, **more}
-
-
-def calls(answer: Message) -> list[Any]:
-    return [block for block in answer.content if block.type == "tool_use"]
-
-
-def kinds(answer: Message) -> list[str]:
-    return [block.type for block in answer.content]
-
-
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}}
 
 
@@ -149,7 +89,7 @@ def test_a_session_that_changes_its_model_breaks_none_of_anthropics_rules(
         ]
     )
     backend.behaviours["claude-upstream"] = claude
-    session = Session(agent, backend, stream=stream)
+    session = Session(agent, SYSTEM, TOOLS, stream=stream)
 
     # Claude begins, with reasoning and two calls at once.
     first = session.ask("claude", REMINDER, {"type": "text", "text": "Fix the bug in a.py"})
@@ -201,7 +141,7 @@ def test_reasoning_about_to_be_cleared_is_not_asked_for_where_thinking_is_off(
     claude = Claude([[{"type": "text", "text": "Done."}]])
     backend.behaviours["claude-upstream"] = claude
     backend.behaviours["vllm-upstream"] = local(None, None, (("call_00000001", "Read", "{}"),))
-    session = Session(agent, backend, stream=False)
+    session = Session(agent, SYSTEM, TOOLS, stream=False)
     first = session.ask("vllm", {"type": "text", "text": "Read it"})
     edits = [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": "clear_tool_uses_20250919"}]
     extra = {"context_management": {"edits": edits}}
@@ -214,7 +154,7 @@ def test_two_answers_with_the_same_placeholder_ids_stay_apart(agent: Anthropic, 
     claude = Claude([[{"type": "text", "text": "Done."}]])
     backend.behaviours["claude-upstream"] = claude
     backend.behaviours["vllm-upstream"] = local(None, None, (("call_0", "Read", "{}"), ("call_1", "Read", "{}")))
-    session = Session(agent, backend, stream=True)
+    session = Session(agent, SYSTEM, TOOLS, stream=True)
     answer = session.ask("vllm", {"type": "text", "text": "Read it"})
     for _ in range(2):
         answer = session.ask("vllm", *(result(block, "text") for block in calls(answer)))
