@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 
 import orjson
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
 from llm_inference_router.backends.base import Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
+from llm_inference_router.config.models import catalogue
+from llm_inference_router.config.schema import Config, ModelConfig
 from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.chat_writer import ChatWriter
@@ -22,6 +25,7 @@ from llm_inference_router.engine.trace import Trace
 from llm_inference_router.transport.base import Take, TransportFault
 from llm_inference_router.types import Fault, Timeouts
 from tests.serving.upstream import USAGE, delta
+from tests.support.clock import JumpingLoop
 
 RENDERING = Rendering("ours", "chatcmpl-0", 1, include_usage=True)
 EVENTS = [delta("", role="assistant"), *[delta(f"w{n} ") for n in range(6)], delta(finish="stop"), USAGE, b"[DONE]"]
@@ -30,15 +34,18 @@ BODY = b"".join(b"data: " + one + b"\n\n" for one in EVENTS)
 
 
 class Packets:
-    """A response whose bytes come in these packets; `pause_s` before each."""
+    """A response whose bytes come in these packets; `pause_s` before each, `silent_s` after the last."""
 
     status = 200
 
-    def __init__(self, packets: list[bytes], pause_s: float = 0.0, fault: Fault | None = None) -> None:
+    def __init__(
+        self, packets: list[bytes], pause_s: float = 0.0, fault: Fault | None = None, silent_s: float = 0.0
+    ) -> None:
         self.headers: dict[str, str] = {}
         self._packets: Iterator[bytes] = iter(packets)
         self._pause_s = pause_s
         self._fault = fault
+        self._silent_s = silent_s
 
     async def read(self, limit: int) -> bytes:
         raise NotImplementedError
@@ -48,6 +55,7 @@ class Packets:
             await asyncio.sleep(self._pause_s)
             if not take(packet):
                 return True
+        await asyncio.sleep(self._silent_s)
         if self._fault is not None:
             raise TransportFault(self._fault)
         return False
@@ -157,6 +165,25 @@ def test_each_packet_puts_the_idle_limit_off_and_silence_meets_it() -> None:
         asyncio.run(streamed(Packets(events, pause_s=0.6), client := Client([])))
     assert raised.value.fault.kind == "timeout.idle"
     assert client.begun == 1
+
+
+@pytest.mark.parametrize(
+    ("packets", "kind", "after_s"), [([], "timeout.first_token", 10.0), (EVENTS[:3], "timeout.idle", 15.0)]
+)
+def test_silence_is_waited_for_as_long_as_the_defaults_say(packets: list[bytes], kind: str, after_s: float) -> None:
+    model = ModelConfig(name="m", backend="openai", tier="small", context=4096, location="cloud")
+    [made] = catalogue(Config(models=(model,), routes={}))
+    said = [b"data: " + one + b"\n\n" for one in packets]
+
+    async def wait() -> float:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(TransportFault) as raised:
+            await streamed(Packets(said, silent_s=3600.0), Client([]), made.timeouts)
+        assert raised.value.fault.kind == kind
+        return asyncio.get_running_loop().time() - began
+
+    with closing(JumpingLoop()) as loop:
+        assert loop.run_until_complete(wait()) == pytest.approx(after_s)
 
 
 def test_comments_are_no_sign_of_life_and_what_comes_with_an_event_is() -> None:
