@@ -91,6 +91,8 @@ def test_a_recorded_whole_answer_arrives_as_it_was_given(client: OpenAI, backend
     if not any((choice.get("logprobs") or {}).get("token_logprobs", [0])[0] is None for choice in got["choices"]):
         assert response.parse() == Completion.model_validate_json(response.content, strict=True)
     assert got["model"] == response.headers["x-router-model"] == exchange.server
+    for choice in given["choices"]:
+        choice.setdefault("logprobs", None)  # where a server leaves out what OpenAI always says
     assert {**got, "model": 0, "usage": 0} == {**given, "model": 0, "usage": 0}
     assert got["usage"]["total_tokens"] == given["usage"]["total_tokens"]
     assert "x-router-warnings" not in response.headers
