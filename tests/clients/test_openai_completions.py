@@ -135,6 +135,17 @@ def test_usage_is_given_only_to_who_asked(client: OpenAI, backend: Upstream, exc
     assert backend.requests[0].body["stream_options"] == {"include_usage": True}, "billing needs it all the same"
 
 
+def test_a_whole_answer_has_usage_though_the_server_counts_nothing(client: OpenAI, backend: Upstream) -> None:
+    [exchange] = [one for one in WHOLE if one.id == "vllm/30-completions"]
+    uncounted = orjson.loads(exchange.body)
+    del uncounted["usage"]
+    backend.behaviours["vllm-upstream"] = sends(whole(uncounted))
+    answer = client.completions.create(**to("vllm"))
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens > 0
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+
+
 def test_the_default_of_max_tokens_is_openais_whoever_answers(client: OpenAI, backend: Upstream) -> None:
     [exchange] = [one for one in WHOLE if one.id == "vllm/30-completions"]
     backend.behaviours["vllm-upstream"] = replays(exchange)
