@@ -11,18 +11,29 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from llm_inference_router.cli import discover
 from llm_inference_router.cli.init import command
 from llm_inference_router.config.load import inspect, load
+from llm_inference_router.config.starter import LocalModel, LocalServer
+from tests.traces.read import Trace, everything, trace, traces
 
-# What each kind of server answers, as far as it is asked. vLLM's list is a recorded one.
-VLLM = {
-    "/v1/models": {
-        "object": "list",
-        "data": [{"id": "tiny", "object": "model", "owned_by": "vllm", "root": "/srv/tiny", "max_model_len": 1024}],
-    }
+# The recorded lists of servers, and what is found by each: nothing by that of transformers serve, which was an error.
+LISTS = traces("/v1/models", method="GET")
+FOUND = {
+    "aimock": LocalServer(
+        "An OpenAI-compatible server",
+        "openai_compatible",
+        "",
+        tuple(LocalModel(name) for name in ("gpt-4", "gpt-4o", "claude-3-5-sonnet-20241022", "gemini-2.0-flash")),
+    ),
+    "llama-cpp-python": LocalServer("An OpenAI-compatible server", "openai_compatible", "", (LocalModel("tiny"),)),
+    "transformers-serve": None,
+    "vllm": LocalServer("vLLM", "vllm", "", (LocalModel("tiny", 1024),)),
 }
+# What each kind of server answers, as far as it is asked.
+VLLM = {"/v1/models": json.loads(trace("vllm/00-models").body)}
 LLAMACPP = {
     "/v1/models": {
         "object": "list",
@@ -111,6 +122,22 @@ def _json(answers: dict[str, Any]) -> Callable[[BaseHTTPRequestHandler], None]:
     return answer
 
 
+def _replayed(server: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    """A server's recorded answers to GET, and to every other path its recorded answer to one that it does not know."""
+    pages = {one.path: one for one in everything() if one.server == server and one.method == "GET"}
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        found = pages.get(request.path) or trace(f"{server}/59-err_path")
+        request.send_response(found.status)
+        if "content-type" in found.headers:
+            request.send_header("Content-Type", found.headers["content-type"])
+        request.send_header("Content-Length", str(len(found.body)))
+        request.end_headers()
+        request.wfile.write(found.body)
+
+    return answer
+
+
 def _raw(data: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(data)
@@ -162,6 +189,14 @@ def test_each_kind_of_server_is_told_by_its_answers(
     assert model.context == context
     assert [endpoint.url for endpoint in model.endpoints] == [f"http://127.0.0.1:{port}/v1"]
     assert (model.location, model.price.input, model.price.output) == ("local", 0, 0)
+
+
+@pytest.mark.parametrize("exchange", LISTS, ids=[one.id for one in LISTS])
+def test_a_recorded_server_is_told_by_what_it_answered(exchange: Trace) -> None:
+    with _server(_replayed(exchange.server)) as port:
+        found = discover.discover((port,))
+    expected = FOUND[exchange.server]
+    assert found == (() if expected is None else (replace(expected, url=f"http://127.0.0.1:{port}/v1"),))
 
 
 def test_several_servers_and_keys_make_one_file(monkeypatch: pytest.MonkeyPatch) -> None:

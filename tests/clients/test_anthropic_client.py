@@ -19,6 +19,7 @@ from tests.traces.read import Trace, trace, traces
 
 # Random weights called a tool with what no client could read, which is a fault.
 UNREADABLE = "vllm-random/24-tools_named"
+COUNTS = traces(MESSAGES + "/count_tokens")
 
 
 def each(path: str, *, stream: bool) -> pytest.MarkDecorator:
@@ -314,6 +315,24 @@ def test_tokens_are_counted_by_the_provider_that_would_answer(client: Anthropic,
     asked: Any = {"model": "auto", "messages": HELLO, "system": "Be short.", "extra_headers": tags}
     assert client.messages.count_tokens(**asked).input_tokens == 4242
     assert backend.requests[0].body == {"model": "claude-upstream", "messages": HELLO, "system": "Be short."}
+
+
+@pytest.mark.parametrize("exchange", COUNTS, ids=[one.id for one in COUNTS])
+def test_a_recorded_count_is_passed_on_and_where_there_is_none_the_estimate_stands(
+    client: Anthropic, router: Router, backend: Upstream, exchange: Trace
+) -> None:
+    backend.behaviours["claude-upstream"] = replays(exchange)
+    body = orjson.loads(exchange.request) | {"model": "auto"}
+    tags = {"x-router-tags": "server=claude"}
+    counted = client.messages.count_tokens(**body, extra_headers=tags).input_tokens
+    [asked] = backend.requests
+    assert asked.head.startswith(f"POST {exchange.path} ")
+    assert asked.body == body | {"model": "claude-upstream"}
+    if exchange.status == 200:
+        assert counted == orjson.loads(exchange.body)["input_tokens"]
+    else:
+        decided = router.ask("/v1/route", body | {"max_tokens": 5}, headers=tags).json()
+        assert counted == decided["signals"]["prompt_tokens"]
 
 
 @pytest.mark.parametrize("server", ["vllm", "claude"])

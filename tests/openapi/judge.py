@@ -10,7 +10,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 _NAME = "urn:openai"
-_FILE = Path(__file__).parent / "chat.json"
+_FILE = Path(__file__).parent / "openai.json"
 
 
 @cache

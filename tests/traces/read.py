@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parent
 class Trace:
     server: str
     name: str
+    method: str
     path: str
     request: bytes
     status: int
@@ -41,13 +42,15 @@ class Trace:
 def read(path: Path) -> Trace:
     asked, _, answered = path.read_bytes().partition(b"\n<<<\n")
     line, _, request = asked.partition(b"\n")
+    _, method, place = line.decode().split(" ")
     head, _, body = answered.replace(b"\r\n", b"\n").partition(b"\n\n")
     status, *fields = head.decode().split("\n")
     headers = dict(field.split(": ", 1) for field in fields)
     return Trace(
         server=path.parent.name,
         name=path.stem,
-        path=line.decode().removeprefix(">>> POST "),
+        method=method,
+        path=place,
         request=request.strip(),
         status=int(status.split()[1]),
         headers={name.lower(): value for name, value in headers.items()},
@@ -56,13 +59,16 @@ def read(path: Path) -> Trace:
 
 
 @cache
-def traces(path: str, *, stream: bool | None = None, ok: bool | None = None) -> tuple[Trace, ...]:
+def everything() -> tuple[Trace, ...]:
+    return tuple(read(file) for file in sorted(FOLDER.glob("*/*.http")))
+
+
+def traces(path: str, *, method: str = "POST", stream: bool | None = None, ok: bool | None = None) -> tuple[Trace, ...]:
     """All traces of one request path; `stream` and `ok` (a status of 200) narrow."""
-    found = [read(file) for file in sorted(FOLDER.glob("*/*.http"))]
     return tuple(
         trace
-        for trace in found
-        if trace.path == path
+        for trace in everything()
+        if (trace.path, trace.method) == (path, method)
         and (stream is None or trace.stream is stream)
         and (ok is None or (trace.status == 200) is ok)
     )

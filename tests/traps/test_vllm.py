@@ -111,10 +111,11 @@ def test_the_result_of_a_tool_is_answered() -> None:
     assert whole(vllm, "vllm/25-tools_result").text
 
 
+NO_OBJECT = ["vllm-random/24-tools_named", "vllm/90-tools_named_offdist", "vllm/91-tools_required_offdist"]
+
+
 @pytest.mark.proves("chat", "vllm", "broken_answers", evidence="recorded")
-@pytest.mark.parametrize(
-    "name", ["vllm-random/24-tools_named", "vllm/90-tools_named_offdist", "vllm/91-tools_required_offdist"]
-)
+@pytest.mark.parametrize("name", NO_OBJECT)
 def test_forced_tool_arguments_that_are_no_json_object_are_a_fault(name: str) -> None:
     body = (FOLDER / f"{name}.json").read_bytes() if "offdist" in name else trace(name).body
     made = vllm.answer(body, wire.rendering())

@@ -117,7 +117,7 @@ def _repaired(doc: dict[str, Any], rendering: Rendering) -> list[dict[str, Any]]
         if not isinstance(one.get("text"), str):
             one["text"] = ""
         one["finish_reason"] = finish_word(normalise.finish_word(one.get("finish_reason")))
-        if "logprobs" in one and not _is_logprobs(one["logprobs"]):
+        if not _is_logprobs(one.setdefault("logprobs", None)):
             one["logprobs"] = None
         choices.append(one)
     doc["choices"] = choices

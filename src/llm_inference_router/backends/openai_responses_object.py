@@ -23,6 +23,8 @@ _OPTIONAL: Final[Mapping[str, tuple[type, ...]]] = {
     **dict.fromkeys(("max_output_tokens", "max_tool_calls", "top_logprobs"), (int,)),
     **dict.fromkeys(("background", "store"), (bool,)),
 }
+# What OpenAI always says of one, if only that there is none.
+_SAID: Final = ("error", "incomplete_details", "instructions", "metadata", "temperature", "top_p")
 _CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 # Codes of a failed response that are not the client's own mistake.
 _PASSING: Final = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
@@ -48,7 +50,11 @@ def repair(doc: dict[str, Any], rendering: Rendering, items: Items) -> str:
     for name, kinds in _OPTIONAL.items():
         if doc.get(name) is not None and type(doc[name]) not in kinds:
             doc[name] = None
-    noted = doc.get("metadata") or {}
+    for name in _SAID:
+        doc.setdefault(name, None)
+    if doc.get("text") is None:  # never said to be none
+        doc.pop("text", None)
+    noted = doc["metadata"] or {}
     if not all(isinstance(value, str) for value in noted.values()):
         doc["metadata"] = {name: value for name, value in noted.items() if isinstance(value, str)}
     details = doc.get("incomplete_details")

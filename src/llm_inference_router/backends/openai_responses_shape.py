@@ -172,8 +172,7 @@ def part(found: Any) -> str:
     if kind == "output_text":
         cited = found.get("annotations")
         found["annotations"] = [one for one in cited if _cites(one)] if isinstance(cited, list) else []
-        if found.get("logprobs") is not None:
-            found["logprobs"] = _logprobs(found["logprobs"], whole=True)
+        found["logprobs"] = _logprobs(found.get("logprobs"), whole=True)
     return ""
 
 

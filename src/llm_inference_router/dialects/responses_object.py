@@ -31,6 +31,8 @@ _ECHOED: Final[Mapping[str, Any]] = {
     "user": None,
 }
 
+_FUNCTION: Final = ("parameters", "strict")
+
 
 def status_of(finish: str | None) -> Status:
     """How an answer with this finish reason of chat ended."""
@@ -61,11 +63,17 @@ def response(
         "model": head.model,
         "output": output,
         **echoed,
+        "tools": [_offered(tool) for tool in echoed["tools"]],
         "reasoning": {"effort": None, "summary": None, **reasoning},
         "text": {**text, "format": text.get("format") or {"type": "text"}},
         "service_tier": next((one for one in (tier, wanted) if isinstance(one, str) and one in _TIERS), "default"),
         "usage": usage,
     }
+
+
+def _offered(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A tool as the object repeats it: of a function, what was not asked is said to be none."""
+    return {**tool, **{name: tool.get(name) for name in _FUNCTION}} if tool["type"] == "function" else tool
 
 
 def failed(answer: Mapping[str, Any], error: RouterError) -> dict[str, Any]:

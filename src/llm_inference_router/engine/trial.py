@@ -13,7 +13,7 @@ from llm_inference_router.dialects.base import Head, Writer
 from llm_inference_router.dialects.continuation import Continuing, Seam, continued, whole
 from llm_inference_router.dialects.limit import limited
 from llm_inference_router.dialects.spoken import SPOKEN
-from llm_inference_router.dialects.usage import usage_as_chat
+from llm_inference_router.dialects.usage import usage_as_chat, usage_as_responses
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.sink import Sink
@@ -25,6 +25,7 @@ from llm_inference_router.types import ChatRequest, Decision, Fault, Usage
 
 _ERROR_BYTES = 64 * 1024
 _ANSWER_BYTES = 16 * 1024 * 1024  # 4 million tokens; an upstream that sends more is ill
+_USAGE = {"chat": usage_as_chat, "completions": usage_as_chat, "responses": usage_as_responses}
 _STOPPED = frozenset({"cancelled", "hedged"})  # by us: the upstream may have worked on it
 _SLOWEST_TOKENS_PER_S = 10.0  # the head of a whole answer comes with its last token: its limit grows by this pace
 
@@ -138,8 +139,9 @@ class Trial:
         """The whole answer, in the client's dialect."""
         answer, dialect = self.answer, self._request.dialect
         assert answer is not None
-        if answer.dialect == "chat" and answer.usage is None and (usage := self.usage(None)) is not None:
-            answer.body["usage"] = usage_as_chat(usage)  # OpenAI always sends it, and clients read it unasked
+        told = _USAGE.get(answer.dialect)
+        if told is not None and answer.usage is None and (usage := self.usage(None)) is not None:
+            answer.body["usage"] = told(usage)  # OpenAI always sends it, and clients read it unasked
         if answer.dialect == dialect:
             return answer.body
         return SPOKEN[dialect].whole(answer.body, self._request, self._head())
