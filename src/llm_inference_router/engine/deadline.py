@@ -1,7 +1,7 @@
 """The limits on one upstream try: silence before the first content, silence afterwards, the whole of it.
 
-One timer serves all: it is armed for the nearest limit and, when it rings too early because something has arrived
-meanwhile, armed again. So a chunk costs one assignment, not a timer.
+The alarm is set for the nearest limit and, when it rings too early because something has arrived meanwhile, set again.
+So a chunk costs one assignment, not a timer.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal
 
+from llm_inference_router.engine.alarm import Alarm
 from llm_inference_router.transport.base import TransportFault
 from llm_inference_router.types import Fault, Timeouts
 from llm_inference_router.vocabulary import FaultKind
@@ -32,7 +33,8 @@ class Deadline:
     carries all its tokens.
     """
 
-    def __init__(self, timeouts: Timeouts, remaining: float, first_token: float | None = None) -> None:
+    def __init__(self, timeouts: Timeouts, remaining: float, alarm: Alarm, first_token: float | None = None) -> None:
+        self._alarm = alarm
         self._idle = timeouts.idle
         self._limit = timeouts.first_token if first_token is None else first_token
         self._loop = asyncio.get_running_loop()
@@ -51,7 +53,6 @@ class Deadline:
         self._limit = self._idle if phase == "idle" else _LIMITS[phase]
         self._since = now
         if self._since + self._limit < self._due:
-            self._timer.cancel()
             self._arm()
 
     def touch(self) -> None:
@@ -61,9 +62,10 @@ class Deadline:
         self._due = self._since + self._limit
         if self._due > self._ends_at:
             self._due = self._ends_at
-        self._timer = self._loop.call_at(self._due, self._ring)
+        self._alarm.set(self, self._due)
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """By the alarm alone."""
         now = self._loop.time()
         if now >= self._ends_at:
             self._expired = "client" if self._phase == "client" else "total"
@@ -85,7 +87,7 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        self._alarm.unset(self)
         if self._expired is None or self._task.uncancel() > self._cancelling:
             return  # not ours, or somebody else has cancelled the task as well: that goes first
         if not isinstance(error, asyncio.CancelledError):
