@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from tests.serving.router import Answer, Router, config, events, parse, serving
-from tests.serving.upstream import Request, Upstream, answers, completion, in_turn, sends, upstream, whole
+from tests.serving.upstream import Request, Upstream, answers, completion, drips, in_turn, sends, upstream, whole
 
 HELLO = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
 KEY = {"idempotency-key": "order-4711"}
@@ -59,6 +59,16 @@ def test_asked_again_it_gives_the_same_answer_and_asks_no_model(
     assert again.headers["idempotent-replayed"] == "true"
     assert not stream or events(again)[-1] == "[DONE]"
     assert (len(backend.requests), outcomes(router)) == (1, 1)
+
+
+def test_a_stream_that_came_piece_by_piece_is_given_again_whole(router: Router, backend: Upstream) -> None:
+    """Most of its pieces are sent without waking the task that keeps it."""
+    backend.behaviours["one"] = drips(0.02, times=30)
+    first = router.chat(headers=KEY, stream=True)
+    assert len(events(first)) > 30
+    again = router.chat(headers=KEY, stream=True)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.body == first.body
 
 
 def test_without_a_key_every_request_is_one_of_its_own(router: Router, backend: Upstream) -> None:

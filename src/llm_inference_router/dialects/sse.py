@@ -37,7 +37,7 @@ def named_frame(name: bytes, data: bytes) -> bytes:
 class Parser:
     """An incremental reader. Memory is bounded by `limit` bytes for a line and for an event."""
 
-    __slots__ = ("_after_cr", "_broken", "_data", "_first", "_held", "_held_size", "_limit", "_name", "_size")
+    __slots__ = ("_after_cr", "_broken", "_data", "_first", "_fresh", "_held", "_held_size", "_limit", "_name", "_size")
 
     def __init__(self, limit: int = LINE_LIMIT) -> None:
         self._limit = limit
@@ -49,19 +49,25 @@ class Parser:
         self._first = True
         self._after_cr = False
         self._broken = False
+        self._fresh = False  # between two events, with nothing remembered of the one before
 
     def feed(self, data: bytes) -> list[Event]:
         # The common case: one whole event, its data on one line, with or without a name before it.
-        if data.endswith(b"\n\n") and self._fresh() and len(data) <= self._limit and b"\r" not in data:
+        if self._fresh and data.endswith(b"\n\n") and len(data) <= self._limit and b"\r" not in data:
             name = b""
             value = data[:-2]
             if value.startswith(b"event: "):
                 name, _, value = value[7:].partition(b"\n")
             if value.startswith(b"data: ") and b"\n" not in value:
                 value = value[6:]
-                return [(name, value) if _is_utf8(value) else (MALFORMED, b"invalid UTF-8")]
+                return [(name, value) if value.isascii() or _is_utf8(value) else (MALFORMED, b"invalid UTF-8")]
         if self._broken or not data:
             return []
+        events = self._lines(data)
+        self._fresh = not (self._held or self._data or self._name or self._first or self._after_cr or self._broken)
+        return events
+
+    def _lines(self, data: bytes) -> list[Event]:
         if self._after_cr:
             self._after_cr = False
             if data[0] == 10:
@@ -91,10 +97,6 @@ class Parser:
             if self._held_size > self._limit:
                 return events + self._break("line")
         return events
-
-    def _fresh(self) -> bool:
-        """Between two events, with nothing remembered of the one before."""
-        return not (self._held or self._data or self._name or self._first or self._after_cr or self._broken)
 
     def _break(self, what: str) -> list[Event]:
         self._broken = True

@@ -65,7 +65,7 @@ class Reply:
         self._send = send
         self._dialect = dialect
         self._request_id = REQUEST_IDS.get(dialect.name)
-        self._write = offer.get("write")
+        self._write = offer.get("write", _never)
         self._answer = offer.get("answer")
         self._now = runtime.clock.monotonic
         self._begun = False
@@ -93,7 +93,7 @@ class Reply:
         await self._send({"type": "http.response.body", "body": frames, "more_body": True})
 
     def write(self, frames: bytes) -> bool:
-        return self._write is not None and self._write(frames)
+        return self._write(frames)
 
     async def end(self, frames: bytes) -> None:
         await self._send({"type": "http.response.body", "body": frames})
@@ -114,6 +114,11 @@ class Reply:
     async def _head(self, status: int, headers: Headers) -> None:
         self._begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+def _never(frames: bytes) -> bool:
+    """A server that is not ours has no way to write at once."""
+    return False
 
 
 def _one_line(text: str) -> bytes:
