@@ -5,6 +5,7 @@
 # make test-real  real servers and real clients, with the router between them (downloads several GB; ARGS="-k llama-cpp": much less)
 # make train DATA=folder        the shipped predictor anew, from the data files that its card names
 # make train-check DATA=folder  whether that gives the shipped file byte for byte; replaces nothing
+# make bench-against OTHER=folder  this checkout beside another one
 # make soak    load, faults, reloads, kill -9 and clients that leave, for half an hour   (ARGS="--minutes 5 --kills 20")
 # make distil  whether the embedding table can be made anew from its public model   (ARGS=--write replaces it; downloads up to 3 GB)
 # Needs Python 3.11 or newer with venv, and make. Nothing is installed outside this folder.
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-real check format train train-check distil bench bench-decision bench-first bench-scenarios bench-tasks soak fuzz docs clean
+.PHONY: demo test test-real check format train train-check distil bench bench-decision bench-first bench-against bench-scenarios bench-tasks soak fuzz docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -76,6 +77,11 @@ bench-decision: $(VENV)/dev.stamp
 
 bench-first: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.first $(ARGS)
+
+OTHER ?=
+bench-against: $(VENV)/dev.stamp
+	@test -n "$(OTHER)" || { echo "bench-against needs the folder of another checkout: make bench-against OTHER=folder"; exit 2; }
+	$(BIN)/python -m benchmarks.against "$(OTHER)" $(ARGS)
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.support.soak $(ARGS)
