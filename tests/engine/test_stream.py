@@ -19,7 +19,6 @@ from llm_inference_router.dialects.assemble import Assembly
 from llm_inference_router.dialects.base import Head
 from llm_inference_router.dialects.chat_writer import ChatWriter
 from llm_inference_router.dialects.messages_writer import MessagesWriter
-from llm_inference_router.engine.alarm import Alarm
 from llm_inference_router.engine.deadline import Deadline
 from llm_inference_router.engine.stream import Stream
 from llm_inference_router.engine.trace import Trace
@@ -107,7 +106,7 @@ def assembly() -> Assembly:
 
 async def streamed(response: Packets, client: Client, timeouts: Timeouts = LIMITS) -> tuple[Fault | None, Assembly]:
     state = assembly()
-    with Deadline(timeouts, timeouts.total, Alarm()) as deadline:
+    with Deadline(timeouts, timeouts.total) as deadline:
         fault = await Stream(OpenAIDecoder(RENDERING), state, client, deadline, client.head).run(response)
     return fault, state
 
@@ -209,7 +208,7 @@ def test_events_that_only_keep_a_connection_open_are_no_sign_of_life_either() ->
         writer = MessagesWriter(Head("m", 1, "ours"))
         state = Assembly(writer, relayed=True)
         client = Client([])
-        with Deadline(LIMITS, LIMITS.total, Alarm()) as deadline:
+        with Deadline(LIMITS, LIMITS.total) as deadline:
             await Stream(RelayDecoder(RENDERING), state, client, deadline, client.head).run(packets)
 
     with pytest.raises(TransportFault) as raised:

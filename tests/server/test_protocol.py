@@ -61,16 +61,6 @@ def uploading(*parts: tuple[float, int]) -> GuardedProtocol:
     return one
 
 
-def test_a_connection_that_asks_nothing_more_is_kept_for_a_while() -> None:
-    one, _ = protocol()
-    one.timeout_keep_alive = 75
-    one.waits_for, one.waits_since = "next", 10.0
-    assert not one.overdue(84.0)
-    assert one.overdue(86.0)
-    one.waits_for = ""  # it is being answered
-    assert not one.overdue(10_000.0)
-
-
 def test_half_a_body_is_waited_for_thirty_seconds() -> None:
     assert not uploading((5.0, 10_000)).overdue(34.0)
     assert uploading((5.0, 10_000)).overdue(36.0)

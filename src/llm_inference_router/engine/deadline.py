@@ -1,7 +1,7 @@
 """The limits on one upstream try: silence before the first content, silence afterwards, the whole of it.
 
-The alarm is set for the nearest limit and, when it rings too early because something has arrived meanwhile, set again.
-So a chunk costs one assignment, not a timer.
+One timer serves all: it is armed for the nearest limit and, when it rings too early because something has arrived
+meanwhile, armed again. So a chunk costs one assignment, not a timer.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal
 
-from llm_inference_router.engine.alarm import Alarm
 from llm_inference_router.transport.base import TransportFault
 from llm_inference_router.types import Fault, Timeouts
 from llm_inference_router.vocabulary import FaultKind
@@ -33,8 +32,7 @@ class Deadline:
     carries all its tokens.
     """
 
-    def __init__(self, timeouts: Timeouts, remaining: float, alarm: Alarm, first_token: float | None = None) -> None:
-        self._alarm = alarm
+    def __init__(self, timeouts: Timeouts, remaining: float, first_token: float | None = None) -> None:
         self._idle = timeouts.idle
         self._limit = timeouts.first_token if first_token is None else first_token
         self._loop = asyncio.get_running_loop()
@@ -53,6 +51,7 @@ class Deadline:
         self._limit = self._idle if phase == "idle" else _LIMITS[phase]
         self._since = now
         if self._since + self._limit < self._due:
+            self._timer.cancel()
             self._arm()
 
     def touch(self) -> None:
@@ -62,10 +61,9 @@ class Deadline:
         self._due = self._since + self._limit
         if self._due > self._ends_at:
             self._due = self._ends_at
-        self._alarm.set(self, self._due)
+        self._timer = self._loop.call_at(self._due, self._ring)
 
-    def ring(self) -> None:
-        """By the alarm alone."""
+    def _ring(self) -> None:
         now = self._loop.time()
         if now >= self._ends_at:
             self._expired = "client" if self._phase == "client" else "total"
@@ -87,7 +85,7 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._alarm.unset(self)
+        self._timer.cancel()
         if self._expired is None or self._task.uncancel() > self._cancelling:
             return  # not ours, or somebody else has cancelled the task as well: that goes first
         if not isinstance(error, asyncio.CancelledError):

@@ -12,7 +12,6 @@ from llm_inference_router.config.scalars import duration
 from llm_inference_router.config.schema import Config, ModelConfig, Retry, Route
 from llm_inference_router.config.yaml import Scalar
 from llm_inference_router.effects import Clock
-from llm_inference_router.engine.alarm import Alarm
 from llm_inference_router.engine.endpoints import Endpoints
 from llm_inference_router.engine.live import LiveFigures
 from llm_inference_router.engine.observe import Observer
@@ -63,7 +62,6 @@ class Runtime:
         credentials = _credentials(config, self.backends)
         self.endpoints: Endpoints = Endpoints(models, breakers, before.endpoints if before else None, credentials)
         self.live: LiveFigures = LiveFigures(self.catalog.models, before.live if before else None)
-        self.alarm = Alarm()
         self.random = random.Random()
         self._budgets = _budgets(config, before)
         self._pinned_budget: RetryBudget = before._pinned_budget if before else RetryBudget(_PINNED.budget)
@@ -142,7 +140,6 @@ class Runtime:
             await asyncio.wait(self._tasks, timeout=_CLOSE_S)
         for transport in self._transports:
             await transport.close()
-        self.alarm.close()
 
 
 def _budgets(config: Config, before: Runtime | None) -> dict[str, RetryBudget]:

@@ -73,7 +73,7 @@ class Trial:
         asked = model if len(model.endpoints) < 2 else structs.replace(model, endpoints=(endpoint,))
         encoded = backend.encode(request, asked)
         self.warnings = encoded.warnings if relayed else (*request.warnings, *encoded.warnings)
-        deadline = self._deadline = Deadline(model.timeouts, remaining, self._runtime.alarm, self._head_limit())
+        deadline = self._deadline = Deadline(model.timeouts, remaining, self._head_limit())
         try:
             with deadline:
                 response = await self._runtime.transport(model).send(encoded.call, model, endpoint, self._go)

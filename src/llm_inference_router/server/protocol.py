@@ -3,8 +3,8 @@
 - exactly one Host header on HTTP/1.1 (RFC 9112 section 3.2), no more than 32 KiB of headers
 - a bounded number of connections
 - silent, half-headed and half-bodied connections, and clients that do not read, are closed after 10, 10, 30 and 30
-  seconds, and those that ask nothing more after 75, by one sweep a second, so a request costs no timer; a body that
-  comes in drips when it is slower than 1 KiB a second after its first 30 s
+  seconds by one sweep a second, so a request costs no timer; a body that comes in drips when it is slower than 1 KiB
+  a second after its first 30 s
 - protocol errors answered in the API's own shape
 - what ASGI lacks, as an extension of its scope (`reply.Offer`): writing without waiting, hearing that the client left
 """
@@ -25,7 +25,6 @@ _BODY_WITHIN_S = 30.0
 _BODY_BYTES_PER_S = 1024
 _READ_WITHIN_S = 30.0
 _SWEEP_S = 1.0
-_NEXT = "next"  # request of a connection whose last one is answered
 
 
 class _Refused(Exception):
@@ -98,17 +97,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.waits_for = ""
         HttpToolsProtocol.on_message_complete(self)
 
-    def on_response_complete(self) -> None:
-        """As its base has it, but for the timer of a connection that is idle now: the sweep sees to that."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-        elif not self.waits_for:
-            self._wait(_NEXT)
-
     def send_400_response(self, msg: str) -> None:
         """Called by the parser on broken HTTP, ours included: callbacks that raise break the parse."""
         self._refuse(self.refusal or InvalidRequest("this is not valid HTTP/1.1", code="invalid_http"))
@@ -145,8 +133,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.waits_for == "body":
             slowest = _BODY_WITHIN_S + self.body_bytes / _BODY_BYTES_PER_S
             return now - self.waits_since > _BODY_WITHIN_S or now - self.body_since > slowest
-        if self.waits_for == _NEXT:
-            return now - self.waits_since > self.timeout_keep_alive
         return self.waits_for == "head" and now - self.waits_since > _HEAD_WITHIN_S
 
     def stalled(self, now: float) -> bool:
@@ -216,8 +202,7 @@ async def sweep(connections: set[Any], closed: Any) -> None:
         await asyncio.sleep(_SWEEP_S)
         now = loop.time()
         for connection in [c for c in connections if c.overdue(now)]:
-            if connection.waits_for != _NEXT:
-                closed.labels("slow_" + connection.waits_for).inc()
+            closed.labels("slow_" + connection.waits_for).inc()
             connection.transport.close()
         for connection in [c for c in connections if c.stalled(now)]:
             closed.labels("stalled").inc()
