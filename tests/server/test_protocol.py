@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import MutableMapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
 from llm_inference_router.config.load import load
 from llm_inference_router.errors import Busy
@@ -32,6 +34,8 @@ def protocol() -> tuple[GuardedProtocol, Unsent]:
     one = GuardedProtocol.__new__(GuardedProtocol)
     unsent = Unsent()
     one.transport = unsent  # type: ignore[assignment]
+    one.cycle = None  # type: ignore[assignment]
+    one.pipeline = deque()
     return one, unsent
 
 
@@ -74,6 +78,111 @@ def test_a_body_in_drips_is_not_waited_for_without_end() -> None:
 
 def test_a_slow_body_of_a_kibibyte_a_second_is_taken() -> None:
     assert not uploading(*[(float(second), 1024) for second in range(1, 300)]).overdue(300.0)
+
+
+class Wire(asyncio.Transport):
+    """A client that reads everything at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        """The test sends what it wants to."""
+
+    resume_reading = pause_reading
+
+
+class Talk:
+    """One connection; its application answers once `free` is set, and reads no body."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Event()
+        settings = uvicorn.Config(
+            self._answer, interface="asgi3", proxy_headers=False, log_config=None, timeout_keep_alive=75
+        )
+        settings.load()
+        self.protocol = GuardedProtocol(settings, uvicorn.server.ServerState(), {})
+        self.wire = Wire()
+        self.protocol.connection_made(self.wire)
+
+    async def says(self, data: bytes) -> None:
+        self.protocol.data_received(data)
+        await self.settled()
+
+    async def settled(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    def overdue(self, after_s: float) -> bool:
+        return self.protocol.overdue(self.protocol.waits_since + after_s)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.free.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
+
+
+def test_a_connection_that_asks_nothing_more_is_closed_after_a_while() -> None:
+    async def run() -> None:
+        talk = Talk()
+        await talk.says(HEAD + b"{}")
+        assert not talk.overdue(10_000.0), "it is being answered"
+        talk.free.set()
+        await talk.settled()
+        assert not talk.overdue(74.0)
+        assert talk.overdue(76.0)
+        await talk.says(b"\r\n")
+        assert talk.overdue(76.0), "an empty line asks nothing"
+        await talk.says(HEAD)
+        assert not talk.overdue(29.0)
+
+    asyncio.run(run())
+
+
+def test_a_body_that_comes_after_its_answer_keeps_nothing_open() -> None:
+    async def run() -> None:
+        talk = Talk()
+        talk.free.set()
+        await talk.says(HEAD)
+        assert talk.wire.sent.startswith(b"HTTP/1.1 200")
+        assert talk.overdue(31.0), "the body is waited for all the same"
+        await talk.says(b"{}")
+        assert not talk.overdue(74.0)
+        assert talk.overdue(76.0)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("begun", "limit_s"), [(HEAD[:20], 10.0), (HEAD, 30.0), (HEAD + b"{", 30.0)])
+def test_an_answer_is_not_cut_for_the_next_request_that_has_only_begun(begun: bytes, limit_s: float) -> None:
+    async def run() -> None:
+        talk = Talk()
+        await talk.says(HEAD + b"{}")
+        await talk.says(begun)
+        assert not talk.overdue(10_000.0)
+        talk.free.set()
+        await talk.settled()
+        assert not talk.overdue(limit_s - 1)
+        assert talk.overdue(limit_s + 1)
+
+    asyncio.run(run())
 
 
 async def body_in(parts: list[bytes], arriving: Arriving) -> bytes:

@@ -23,7 +23,6 @@ from llm_inference_router.backends.anthropic_refused import LEAST_TOP_P
 from llm_inference_router.config.claude import Claude
 from llm_inference_router.dialects.warning import warning
 
-_ROOM: Final = 4096  # for the answer itself, where the client names no limit
 _FIELD: Final = "reasoning_effort"
 
 
@@ -37,6 +36,9 @@ def think(
     wanted, effort = body.get("thinking"), body.get(_FIELD)
     if isinstance(wanted, dict):
         result["thinking"] = wanted
+        if limit is None:
+            budget = wanted.get("budget_tokens")
+            _widen(result, budget if type(budget) is int else _tokens(effort), model)
         kind = wanted.get("type")
         known = isinstance(effort, str) and effort in anthropic_thinking.BUDGETS
         if known and (kind == "adaptive" or (kind == "enabled" and model.thinking == "adaptive" and not model.budgets)):
@@ -49,9 +51,13 @@ def think(
     elif not isinstance(effort, str) or effort not in anthropic_thinking.BUDGETS or model.thinking == "none":
         warnings.append(warning("dropped", _FIELD))
     elif model.thinking == "adaptive":
+        if limit is None:
+            _widen(result, _tokens(effort), model)
         _adapt(effort, result, model, warnings)
     else:
-        _budget(effort, result, limit, warnings)
+        _budget(effort, result, model.most_output if limit is None else limit, warnings)
+        if limit is None and "thinking" in result:
+            _widen(result, result["thinking"]["budget_tokens"], model)
 
 
 def sample(body: Mapping[str, Any], result: dict[str, Any], model: Claude, warnings: list[str]) -> None:
@@ -101,7 +107,7 @@ def _adapt(effort: str, result: dict[str, Any], model: Claude, warnings: list[st
         _forgo(result, warnings)
 
 
-def _budget(effort: str, result: dict[str, Any], limit: int | None, warnings: list[str]) -> None:
+def _budget(effort: str, result: dict[str, Any], limit: int, warnings: list[str]) -> None:
     budget = anthropic_thinking.budget_of(effort, limit)
     result["thinking"] = {"type": "enabled", "budget_tokens": budget}
     if budget < anthropic_thinking.LEAST_BUDGET or anthropic_thinking.excluded(result):
@@ -109,8 +115,16 @@ def _budget(effort: str, result: dict[str, Any], limit: int | None, warnings: li
         return
     if budget < anthropic_thinking.BUDGETS[effort]:
         warnings.append(warning("clamped", _FIELD))
-    if limit is None:
-        result["max_tokens"] = max(result["max_tokens"], budget + _ROOM)
+
+
+def _tokens(effort: Any) -> int:
+    """How much thinking an effort may take; what nobody named is Anthropic's default."""
+    return anthropic_thinking.BUDGETS.get(effort, anthropic_thinking.BUDGETS["high"]) if isinstance(effort, str) else 0
+
+
+def _widen(result: dict[str, Any], thinking: int, model: Claude) -> None:
+    """Nobody named a limit, and thinking counts in it: what it may take comes on top of the answer's own."""
+    result["max_tokens"] = min(result["max_tokens"] + thinking, model.most_output)
 
 
 def _forgo(result: dict[str, Any], warnings: list[str]) -> None:

@@ -16,9 +16,9 @@ from llm_inference_router.config.claude import Claude, claude
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Model
 
-DEFAULT_MAX_TOKENS: Final = 4096
-"""Output tokens asked for where neither the client nor the model's configuration says: every Claude model
-allows it.
+DEFAULT_MAX_TOKENS: Final = 16_384
+"""Output tokens asked for where neither the client nor the model's configuration says, or as many as the model can
+write. Thinking comes on top (`anthropic_effort`).
 """
 
 _TRANSLATED: Final = frozenset(
@@ -74,7 +74,7 @@ def encode(request: ChatRequest, model: Model) -> tuple[dict[str, Any], tuple[st
     system = turns.system
     result: dict[str, Any] = {
         "model": model.upstream_model,
-        "max_tokens": _max_tokens(request, model, warnings),
+        "max_tokens": _max_tokens(request, model, named, warnings),
         "messages": turns.finish(),
     }
     if result["messages"][-1]["role"] == "assistant" and not named.prefilled:
@@ -104,10 +104,10 @@ def encode(request: ChatRequest, model: Model) -> tuple[dict[str, Any], tuple[st
     return result, tuple(dict.fromkeys(warnings))
 
 
-def _max_tokens(request: ChatRequest, model: Model, warnings: list[str]) -> int:
+def _max_tokens(request: ChatRequest, model: Model, named: Claude, warnings: list[str]) -> int:
     limit = model.max_output
     if request.max_tokens is None:
-        return limit or DEFAULT_MAX_TOKENS
+        return limit or min(DEFAULT_MAX_TOKENS, named.most_output)
     if limit is not None and request.max_tokens > limit:
         warnings.append(warning("clamped", "max_tokens"))
         return limit

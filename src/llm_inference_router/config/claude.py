@@ -65,6 +65,16 @@ class Claude(Struct, frozen=True):
         return ("low", "medium", "high") if (self.line, self.version) == ("opus", (4, 5)) else ()
 
     @property
+    def most_output(self) -> int:
+        """Tokens that every model of this version can write, thinking included; of one that is no Claude the least that
+        any has. Source: Anthropic's overview of models."""
+        if self.version is None or not self._since(3, 5):
+            return 4096
+        if not self._since(3, 7):
+            return 8192
+        return 32_000 if self.line == "opus" and not self._since(4, 5) else 64_000
+
+    @property
     def samples(self) -> bool:
         """Takes temperature, top_p and top_k."""
         return not (self._since(4, 7) or self.line in _THINKERS)

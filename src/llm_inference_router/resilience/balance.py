@@ -1,10 +1,12 @@
 """Which endpoint of a model: the one whose cache holds this conversation's prefix, unless it is busier than its peers.
 
-Affinity is rendezvous hashing (Thaler and Ravishankar, 1998): an endpoint that joins or leaves moves only its share.
+Affinity is rendezvous hashing (Thaler and Ravishankar, 1998): an endpoint that joins or leaves moves only its share,
+and that spreads over all the others. It takes a hash that mixes: under a linear one, such as a CRC, all ids that are of
+one length stand in the same few orders.
 """
 
 from collections.abc import Mapping, Sequence
-from zlib import crc32
+from hashlib import blake2b
 
 from llm_inference_router.types import Endpoint, Message
 
@@ -32,4 +34,5 @@ def pick(endpoints: Sequence[Endpoint], outstanding: Mapping[str, int], prefix: 
         return endpoints[0]
     least = min(outstanding.get(endpoint.id, 0) for endpoint in endpoints)
     near = [endpoint for endpoint in endpoints if outstanding.get(endpoint.id, 0) <= least + _SLACK]
-    return max(near, key=lambda endpoint: crc32(endpoint.id.encode(), crc32(prefix)))
+    key = blake2b(prefix, digest_size=16).digest()
+    return max(near, key=lambda endpoint: blake2b(endpoint.id.encode(), digest_size=8, key=key).digest())

@@ -3,8 +3,9 @@
 - exactly one Host header on HTTP/1.1 (RFC 9112 section 3.2), no more than 32 KiB of headers
 - a bounded number of connections
 - silent, half-headed and half-bodied connections, and clients that do not read, are closed after 10, 10, 30 and 30
-  seconds by one sweep a second, so a request costs no timer; a body that comes in drips when it is slower than 1 KiB
-  a second after its first 30 s
+  seconds, and those that ask nothing more after 75, by one sweep a second, so a request costs no timer; a body that
+  comes in drips when it is slower than 1 KiB a second after its first 30 s. While an answer runs, nobody waits for the
+  next request on its connection
 - protocol errors answered in the API's own shape
 - what ASGI lacks, as an extension of its scope (`reply.Offer`): writing without waiting, hearing that the client left
 """
@@ -25,6 +26,7 @@ _BODY_WITHIN_S = 30.0
 _BODY_BYTES_PER_S = 1024
 _READ_WITHIN_S = 30.0
 _SWEEP_S = 1.0
+_NEXT = "next"  # request, once the last one is answered
 
 
 class _Refused(Exception):
@@ -94,8 +96,23 @@ class GuardedProtocol(HttpToolsProtocol):
         HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
-        self.waits_for = ""
         HttpToolsProtocol.on_message_complete(self)
+        self.waits_for = ""
+        if self.cycle.response_complete:  # it was answered before all of it had come, such as with a 401
+            self._wait(_NEXT)
+
+    def on_response_complete(self) -> None:
+        """As its base has it, but for the timer of an idle connection, which any byte would stop for ever."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        if self.waits_for:  # for the rest of the next request, from now on
+            self.body_since = self.waits_since = self.loop.time()
+        elif self.cycle.response_complete:
+            self._wait(_NEXT)
 
     def send_400_response(self, msg: str) -> None:
         """Called by the parser on broken HTTP, ours included: callbacks that raise break the parse."""
@@ -130,6 +147,10 @@ class GuardedProtocol(HttpToolsProtocol):
         return not (self.pipeline or self.flow.write_paused or cycle.disconnected or cycle.response_complete)
 
     def overdue(self, now: float) -> bool:
+        if self.pipeline or (self.waits_for == "head" and self.cycle is not None and not self.cycle.response_complete):
+            return False
+        if self.waits_for == _NEXT:
+            return now - self.waits_since > self.timeout_keep_alive
         if self.waits_for == "body":
             slowest = _BODY_WITHIN_S + self.body_bytes / _BODY_BYTES_PER_S
             return now - self.waits_since > _BODY_WITHIN_S or now - self.body_since > slowest
@@ -202,7 +223,8 @@ async def sweep(connections: set[Any], closed: Any) -> None:
         await asyncio.sleep(_SWEEP_S)
         now = loop.time()
         for connection in [c for c in connections if c.overdue(now)]:
-            closed.labels("slow_" + connection.waits_for).inc()
+            if connection.waits_for != _NEXT:
+                closed.labels("slow_" + connection.waits_for).inc()
             connection.transport.close()
         for connection in [c for c in connections if c.stalled(now)]:
             closed.labels("stalled").inc()
