@@ -32,6 +32,30 @@ def test_effort_becomes_thinking(model: str, effort: str, thinking: Any, level: 
     assert warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("model", "plain", "thinking"),
+    [
+        ("claude-3-opus-20240229", 4096, 4096),
+        ("claude-3-5-haiku-latest", 8192, 8192),
+        ("claude-3-7-sonnet-latest", 16_384, 49_152),
+        ("claude-opus-4-1", 16_384, 32_000),
+        ("claude-opus-4-6", 16_384, 49_152),
+        (NEW, 16_384, 49_152),
+        ("qwen-on-another-server", 4096, 4096),
+    ],
+)
+def test_what_thinking_may_take_comes_on_top_where_nobody_names_a_limit(model: str, plain: int, thinking: int) -> None:
+    assert encoded(model)[0]["max_tokens"] == plain
+    body, _ = encoded(model, reasoning_effort="max")
+    assert body["max_tokens"] == thinking
+    budget = body.get("thinking", {}).get("budget_tokens", 0)
+    assert budget < body["max_tokens"]
+    body, _ = encoded(model, reasoning_effort="max", max_completion_tokens=3000)
+    assert body["max_tokens"] == 3000
+    body, _ = encoded(model, thinking={"type": "enabled", "budget_tokens": 32_000})
+    assert body.get("thinking", {}).get("budget_tokens", 0) < body["max_tokens"] <= thinking
+
+
 def test_an_effort_that_the_model_does_not_know_is_clamped() -> None:
     body, warnings = encoded(MIDDLE, reasoning_effort="xhigh")
     assert body["output_config"] == {"effort": "high"}

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_inference_router.backends.anthropic_request import DEFAULT_MAX_TOKENS
 from llm_inference_router.dialects.chat import parse
 from tests.backends import wire
 from tests.backends.claude import anthropic, judge
@@ -28,7 +27,7 @@ def test_a_plain_request() -> None:
     body, warnings = encoded(stream=True, temperature=0.5, stop="x", user="u1", top_k=3, top_p=0.9)
     assert body == {
         "model": "upstream-name",
-        "max_tokens": DEFAULT_MAX_TOKENS,
+        "max_tokens": 4096,
         "messages": [{"role": "user", "content": "hi"}],
         "temperature": 0.5,
         "top_p": 0.9,

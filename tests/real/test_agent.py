@@ -71,8 +71,9 @@ def test_a_session_goes_to_a_local_model_and_back(setting: Setting, stream: bool
     setting.claude.behaviours["claude-upstream"] = claude
     session = Session(setting.agent, SYSTEM, TOOLS, stream=stream)
 
+    asked = {"type": "text", "text": "What is the weather in Paris?"}
     # The local model calls a tool, and Claude is given the result within that loop: it cannot think there.
-    first = session.ask("local", {"type": "text", "text": "What is the weather in Paris?"}, temperature=0)
+    first = session.ask("local", asked, extra_body={"temperature": 0})
     assert first.stop_reason == "tool_use"
     assert [(block.name, list(block.input)) for block in calls(first)] == [("get_weather", ["city"])]
     assert first.usage.input_tokens > 0 < first.usage.output_tokens
