@@ -45,6 +45,28 @@ def encoded(
     return body, list(made.warnings)
 
 
+LONG = "chatcmpl-tool-" + "0123456789abcdef" * 2  # as vLLM names a call
+
+
+def test_names_that_openai_refuses_for_their_length_are_exchanged_for_their_digests() -> None:
+    turns = [
+        HI,
+        {"role": "assistant", "content": [{**use(1), "id": LONG}, use(2)]},
+        {"role": "user", "content": [{**result(1, "x"), "tool_use_id": LONG}, result(2, "y")]},
+    ]
+    body, warnings = encoded("openai", *turns, metadata={"user_id": "user_" + "a" * 150})
+    calls = body["messages"][1]["tool_calls"]
+    assert [message["tool_call_id"] for message in body["messages"][2:]] == [call["id"] for call in calls]
+    assert len(calls[0]["id"]) == 40
+    assert calls[1]["id"] == "toolu_2"
+    assert len(body["user"]) == 64
+    assert warnings == ["info;rewritten;metadata.user_id", "info;rewritten;messages"]
+    again, _ = encoded("openai", *turns, metadata={"user_id": "user_" + "a" * 150})
+    assert again == body
+    assert encoded("vllm", *turns)[0]["messages"][1]["tool_calls"][0]["id"] == LONG
+    assert encoded("openai", HI, metadata={"user_id": "u" * 64})[1] == []
+
+
 def said(role: str, *blocks: dict[str, Any]) -> dict[str, Any]:
     return {"role": role, "content": list(blocks)}
 

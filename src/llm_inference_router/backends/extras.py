@@ -17,7 +17,7 @@ that understand them, and no other is sent them. Whatever is left out is named, 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llm_inference_router.backends import instructions
+from llm_inference_router.backends import instructions, openai_lengths
 from llm_inference_router.backends.quirks import Quirks
 from llm_inference_router.dialects.signature import untag
 from llm_inference_router.dialects.warning import warning
@@ -58,6 +58,8 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
         body["tools"] = [stripping.without(tool) for tool in body["tools"]]
     if translated:
         _fit(body, request, model, quirks, stripping.warnings)
+        if quirks.name == "openai":
+            stripping.warnings += openai_lengths.shorten(body, request.dialect)
     if placed is not None:
         stripping.warnings.append(warning("rewritten", "messages"))
     return list(dict.fromkeys(stripping.warnings))
