@@ -121,7 +121,9 @@ class Attachment(Struct, frozen=True, omit_defaults=True, gc=False):
     height: int = 0
     low: bool = False
     seconds: float | None = None
-    media: str | None = None  # a picture's MIME type, where it stands in the request itself; None: behind an address
+    # A picture's MIME type, where it stands in the request itself; None: behind an address. Of what is neither picture
+    # nor sound the word for its part, such as `file` and `video_url`.
+    media: str | None = None
 
 
 class Signals(Struct, frozen=True, gc=False):

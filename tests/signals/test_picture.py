@@ -166,7 +166,7 @@ def test_pictures_sounds_and_files_are_measured_where_they_stand() -> None:
         Attachment("image", 3000, 2000, low=True, media="image/jpeg"),
         Attachment("audio", seconds=pytest.approx(3.0)),  # type: ignore[arg-type]
         Attachment("audio", seconds=pytest.approx(3.0)),  # type: ignore[arg-type]
-        Attachment("file"),
+        Attachment("file", media="file"),
         Attachment("image", low=True),
     )
 

@@ -34,6 +34,7 @@ class Quirks(Struct, frozen=True):
     pictures: frozenset[str] | None = (
         None  # refuses all attachments but pictures in base64 of these types; None: takes any
     )
+    parts: frozenset[str] = frozenset()  # refuses these in a content, with the whole request
     free_choice: bool = False  # ignores tool_choice
     efforts: frozenset[str] | None = None  # refuses another reasoning_effort; None: takes any
     continues: bool = False  # has to be told that the last message is the beginning of the answer
@@ -46,11 +47,13 @@ class Quirks(Struct, frozen=True):
 
     def unseen(self, attachments: Iterable[Attachment]) -> str | None:
         """The first of them that this server refuses, in words; None where it takes all."""
-        if self.pictures is None:
-            return None
         for one in attachments:
+            if one.media in self.parts and one.kind == "file":
+                return _named(one)
+            if self.pictures is None:
+                continue
             if one.kind != "image":
-                return "sounds" if one.kind == "audio" else "files"
+                return _named(one)
             if one.media is None:
                 return "pictures by their address"
             if one.media not in self.pictures:
@@ -68,6 +71,12 @@ class Quirks(Struct, frozen=True):
         for name in unknown:
             body.pop(name, None)
         return said
+
+
+def _named(one: Attachment) -> str:
+    if one.kind == "audio" or one.media == "audio_url":
+        return "sounds"
+    return "videos" if one.media == "video_url" else "files"
 
 
 def _developer(quirks: Quirks, body: dict[str, Any]) -> str | None:
@@ -276,6 +285,10 @@ _STEPS: Final[tuple[Callable[[Quirks, dict[str, Any]], str | None], ...]] = (
 _PROMPTS: Final = frozenset({completions.SEVERAL, completions.TOKENS})
 _ALL: Final = _PROMPTS | completions.OPTIONS | {completions.NOTHING}
 
+# Parts of a content that end in a 400: vLLM: entrypoints/chat_utils.py, MM_PARSER_MAP; llama.cpp: tools/server,
+# oaicompat_chat_params_parse; TGI: router/src/lib.rs, MessageChunk.
+_ATTACHED: Final = frozenset({"file", "video_url", "audio_url"})
+
 TABLE: Final[dict[str, Quirks]] = {
     quirks.name: quirks
     for quirks in (
@@ -284,6 +297,7 @@ TABLE: Final[dict[str, Quirks]] = {
         Quirks(
             "vllm",
             developer_role=False,
+            parts=frozenset({"file"}),
             continues=True,
             completions=_PROMPTS | {"echo", "logprobs", completions.NOTHING},
             embeddings=True,
@@ -305,6 +319,7 @@ TABLE: Final[dict[str, Quirks]] = {
         Quirks(
             "llamacpp",
             developer_role=False,
+            parts=_ATTACHED,
             only_max_tokens=True,
             one_choice=True,
             no_json_schema=True,
@@ -314,6 +329,7 @@ TABLE: Final[dict[str, Quirks]] = {
         Quirks(
             "tgi",
             developer_role=False,
+            parts=_ATTACHED,
             only_max_tokens=True,
             open_top_p=True,
             grammar_formats=True,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Final
 
 from llm_inference_router.backends.anthropic import Anthropic
 from llm_inference_router.backends.anthropic_relay import AnthropicRelay
@@ -10,9 +11,11 @@ from llm_inference_router.backends.completions import Completions
 from llm_inference_router.backends.embeddings import Embeddings
 from llm_inference_router.backends.openai import OpenAI
 from llm_inference_router.backends.openai_responses import OpenAIResponses
-from llm_inference_router.backends.quirks import SIMULATED, TABLE
+from llm_inference_router.backends.quirks import SIMULATED, TABLE, Quirks
 from llm_inference_router.types import Attachment
 from llm_inference_router.vocabulary import DialectName
+
+_ANTHROPIC: Final = Quirks("anthropic", parts=frozenset({"video_url", "audio_url"}))
 
 
 @cache
@@ -56,5 +59,5 @@ def takes(name: str, dialect: DialectName) -> frozenset[str]:
 
 def unseen(name: str, attachments: Iterable[Attachment]) -> str | None:
     """The first of what is attached that the servers of this backend refuse, in words; None where they take all."""
-    quirks = TABLE.get(name)
-    return quirks.unseen(attachments) if quirks is not None and quirks.pictures is not None else None
+    quirks = _ANTHROPIC if name == "anthropic" else TABLE.get(name)
+    return quirks.unseen(attachments) if quirks is not None else None

@@ -47,7 +47,8 @@ def _attachment(kind: Modality, part: dict[str, Any]) -> Attachment:
         return _picture(part.get("image_url"))
     if kind == "audio":
         return Attachment("audio", seconds=_seconds(part.get("input_audio")))
-    return Attachment(kind)
+    word = part.get("type")
+    return Attachment(kind, media=word if isinstance(word, str) else None)
 
 
 def _picture(value: Any) -> Attachment:
