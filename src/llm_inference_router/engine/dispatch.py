@@ -166,6 +166,7 @@ class Dispatch:
                 for task in done:
                     trial = racing.pop(task)
                     if trial.lost:
+                        self._return(trial)
                         continue
                     fault = task.result()
                     alone = all(other.lost for other in racing.values())
@@ -179,9 +180,13 @@ class Dispatch:
             if racing:
                 await asyncio.wait(racing)
             for trial in racing.values():
-                if not trial.started:
-                    self._runtime.endpoints.ended(trial.tried.endpoint, trial.turn, LOST, self._now())
+                self._return(trial)
             racing.clear()
+
+    def _return(self, trial: Trial) -> None:
+        """Its endpoint, where it was cancelled before it began: otherwise `_try` has done so."""
+        if not trial.started:
+            self._runtime.endpoints.ended(trial.tried.endpoint, trial.turn, LOST, self._now())
 
     def _enter(self, tried: Try) -> None:
         trial = self._prepare(tried)
