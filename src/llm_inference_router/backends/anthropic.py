@@ -90,7 +90,7 @@ def _message(blocks: list[dict[str, Any]], rendering: Rendering) -> dict[str, An
         elif kind == "redacted_thinking" and isinstance(block.get("data"), str):
             signed.append({"type": kind, "data": tag(block["data"], rendering.provider)})
         elif kind == "tool_use" and isinstance(block.get("name"), str):
-            calls.append(_call(block, str(block.get("id") or f"call_{len(calls)}"), rendering.custom_tools))
+            calls.append(_call(block, str(block.get("id") or rendering.call_id(0, len(calls))), rendering.custom_tools))
         # server tools and their results have no counterpart and concern only the upstream
     message: dict[str, Any] = {"role": "assistant", "content": None}
     if texts or not calls:

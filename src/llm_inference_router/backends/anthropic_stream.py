@@ -166,16 +166,17 @@ class AnthropicDecoder(EventDecoder):
         if block.type == "tool_use":
             number = self._calls
             self._calls += 1
+            name = block.id or self._rendering.call_id(0, number)
             if block.name in self._rendering.custom_tools:
                 self._custom[event.index] = [orjson.dumps(block.input).decode()] if block.input else []
                 self._blocks[event.index] = [number, 1]
-                self._free(number, {"name": block.name, "input": ""}, pieces, id=block.id or f"call_{number}")
+                self._free(number, {"name": block.name, "input": ""}, pieces, id=name)
                 return
             text = orjson.dumps(block.input).decode() if block.input else ""
             self._blocks[event.index] = [number, len(text)]
             call = {
                 "index": number,
-                "id": block.id or f"call_{number}",
+                "id": name,
                 "type": "function",
                 "function": {"name": block.name, "arguments": text},
             }
