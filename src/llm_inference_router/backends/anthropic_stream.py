@@ -253,10 +253,7 @@ class AnthropicDecoder(EventDecoder):
         pieces.append(Piece(self._chunk(orjson.dumps({"tool_calls": [call]})), True, size))
 
     def _cite(self, start: int, citations: list[Any], pieces: list[Piece]) -> None:
-        delta: dict[str, Any] = {"citations": citations}
-        made = [one for c in citations if (one := anthropic_extras.annotation(c, start, self._texted)) is not None]
-        if made:
-            delta["annotations"] = made
+        delta = anthropic_extras.cited(citations, start, self._texted)
         pieces.append(Piece(self._chunk(orjson.dumps(delta))))
 
     def _stop(self, event: _Event, pieces: list[Piece]) -> None:

@@ -69,6 +69,8 @@ class Answer(Struct, frozen=True, gc=False):
     text_chars: int  # characters of generated text, for estimating usage
     text: str = ""  # of the first choice; not its reasoning
     dialect: DialectName = "chat"
+    # What a stream of it would say, as deltas of chat, where the message alone does not tell in which order.
+    said: tuple[Mapping[str, Any], ...] = ()
 
 
 class Decoder(Protocol):
