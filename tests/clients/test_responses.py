@@ -23,6 +23,7 @@ WEATHER: Any = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     "strict": True,
 }
+CHAT_WEATHER: Any = {"type": "function", "function": {k: v for k, v in WEATHER.items() if k != "type"}}
 WHOLE = ["vllm/06-chat", "llama-cpp-python/06-chat", "transformers-serve/06-chat", "aimock/06-chat"]
 STREAMS = ["vllm/10-chat_stream", "llama-cpp-python/10-chat_stream", "transformers-serve/10-chat_stream"]
 CALLS = ["vllm/20-tools_auto", "vllm/21-tools_auto_stream", "aimock/20-tools_auto", "aimock/21-tools_auto_stream"]
@@ -83,6 +84,51 @@ def test_claude_answers_a_client_of_the_responses_api(router: Router, backend: U
             assert answer["output"]
             kinds = {item["type"] for item in answer["output"]}
             assert ("function_call" in kinds) is ("tools" in name)
+
+
+def test_reasoning_between_what_claude_says_stays_there_and_goes_back_there(router: Router, backend: Upstream) -> None:
+    said = [
+        {"type": "thinking", "thinking": "one", "signature": "first"},
+        {"type": "text", "text": "Let me see."},
+        {"type": "thinking", "thinking": "two", "signature": "second"},
+        {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Paris"}},
+    ]
+    message = {"id": "msg_1", "type": "message", "content": said, "stop_reason": "tool_use"}
+    backend.behaviours["claude-upstream"] = sends(whole(message))
+    output = body(ask(router, "claude", tools=[WEATHER]))["output"]
+    assert [item["type"] for item in output] == ["reasoning", "message", "reasoning", "function_call"]
+    result = {"type": "function_call_output", "call_id": "toolu_1", "output": "rain"}
+    ask(router, "claude", tools=[WEATHER], input=[{"role": "user", "content": "Hello"}, *output, result])
+    assert backend.asked("claude-upstream")[-1].body["messages"][1]["content"] == said
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/chat/completions"])
+def test_calls_without_ids_or_with_those_of_every_answer_can_go_on_at_claude(
+    router: Router, backend: Upstream, path: str
+) -> None:
+    spoken: list[dict[str, Any]] = [{"role": "user", "content": "Hello"}]
+    field, tool = ("input", WEATHER) if path == PATH else ("messages", CHAT_WEATHER)
+    for given in ("", "", "call_0", "call_0"):
+        call = {"id": given, "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        choices = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]
+        backend.behaviours["vllm-upstream"] = sends(whole(completion() | {"choices": choices}))
+        reply = router.ask(path, {"model": "auto", field: spoken, "tools": [tool]}, headers=tag("vllm")).json()
+        if path == PATH:
+            name = reply["output"][0]["call_id"]
+            spoken += [*reply["output"], {"type": "function_call_output", "call_id": name, "output": "rain"}]
+        else:
+            said = reply["choices"][0]["message"]
+            name = said["tool_calls"][0]["id"]
+            spoken += [said, {"role": "tool", "tool_call_id": name, "content": "rain"}]
+    backend.behaviours["claude-upstream"] = replays(trace("aimock/37-messages"))
+    asked = {"model": "auto", field: spoken, "tools": [tool]}
+    assert router.ask(path, asked, headers=tag("claude")).status == 200
+    turns = backend.asked("claude-upstream")[-1].body["messages"][1:]
+    used = [turn["content"][0]["id"] for turn in turns[::2]]
+    assert len(set(used)) == 4
+    assert [turn["content"][0]["tool_use_id"] for turn in turns[1::2]] == used
+    assert "call_0" in used
 
 
 @pytest.mark.proves("responses", "vllm", ["text", "usage"], stream=False, evidence="scripted", client="openai (Python)")

@@ -31,7 +31,8 @@ def error(status: int, message: str) -> bytes:
 @dataclass
 class Ollama:
     """Says `thinking`, then these parts, then calls these tools (name and arguments). `cuts`: its runner dies after the
-    parts, which it tells nobody. `fails`: status and message of the error that it answers with.
+    parts, which it tells nobody. `fails`: status and message of the error that it answers with. `numbers`: whether its
+    calls are numbered, as they are not in 0.20.
     """
 
     parts: Sequence[str] = ("Hello", " there.")
@@ -39,6 +40,7 @@ class Ollama:
     calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
     done: str = "stop"
     cuts: bool = False
+    numbers: bool = True
     fails: tuple[int, str] | None = None
     heard: list[dict[str, Any]] = field(default_factory=list)
 
@@ -86,7 +88,7 @@ class Ollama:
         return [
             {
                 "id": f"call_{number:08x}",
-                "index": number,
+                "index": number if self.numbers else 0,
                 "type": "function",
                 "function": {"name": name, "arguments": orjson.dumps(arguments).decode()},
             }

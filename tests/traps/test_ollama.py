@@ -96,6 +96,36 @@ def test_calls_come_whole_each_with_its_index(at: Setting, streamed: bool) -> No
     assert [call["function"]["arguments"] for call in called] == ['{"city":"Köln"}', "{}"]
 
 
+@pytest.mark.proves("chat", "ollama", "parallel_tools", stream=True, evidence="specification")
+def test_parallel_calls_can_all_have_the_index_zero(at: Setting) -> None:
+    says(at, Ollama(calls=[("f", {"city": "Köln"}), ("g", {}), ("f", {"city": "Rome"})], numbers=False))
+    docs = [one for one in events(served(at.ask(stream=True, tools=TOOLS))) if isinstance(one, dict)]
+    called = [call for one in docs for c in one["choices"] for call in c["delta"].get("tool_calls") or ()]
+    assert [call["index"] for call in called] == [0, 1, 2]
+    assert [call["id"] for call in called] == ["call_00000000", "call_00000001", "call_00000002"]
+    assert [call["function"]["name"] for call in called] == ["f", "g", "f"]
+    assert [call["function"]["arguments"] for call in called] == ['{"city":"Köln"}', "{}", '{"city":"Rome"}']
+
+
+@pytest.mark.proves("messages", "ollama", "parallel_tools", stream=True, evidence="specification")
+def test_a_messages_client_is_given_calls_of_one_index_as_blocks_of_their_own(at: Setting) -> None:
+    says(at, Ollama(calls=[("f", {"city": "Köln"}), ("g", {})], numbers=False))
+    tools = [{"name": name, "input_schema": PARAMETERS} for name in ("f", "g")]
+    body = {"model": "auto", "max_tokens": 99, "messages": [HI], "tools": tools, "stream": True}
+    got = built(named_events(served(at.router.ask("/v1/messages", body)).body))
+    judge(got)
+    assert [(one["name"], one["input"]) for one in got["content"][1:]] == [("f", {"city": "Köln"}), ("g", {})]
+
+
+@pytest.mark.proves("responses", "ollama", "parallel_tools", stream=True, evidence="specification")
+def test_a_responses_client_is_given_calls_of_one_index_as_items_of_their_own(at: Setting) -> None:
+    says(at, Ollama(calls=[("f", {"city": "Köln"}), ("g", {})], numbers=False))
+    tools = [{"type": "function", "name": name, "parameters": PARAMETERS, "strict": False} for name in ("f", "g")]
+    asked = {"model": "auto", "input": "hi", "tools": tools, "stream": True}
+    got = checked(sent(served(at.router.ask("/v1/responses", asked)).body))
+    assert [(one["name"], one["arguments"]) for one in got["output"][1:]] == [("f", '{"city":"Köln"}'), ("g", "{}")]
+
+
 @pytest.mark.proves("chat", "ollama", "reasoning", evidence="specification")
 @pytest.mark.parametrize("streamed", [False, True])
 def test_thinking_is_in_the_field_reasoning(at: Setting, streamed: bool) -> None:

@@ -1,6 +1,6 @@
 """Anthropic's Messages upstream, as OpenAI's chat: requests translated there, answers back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -43,8 +43,12 @@ class Anthropic:
         if not isinstance(blocks, list):
             return Fault("malformed", "it has no content")
         _spell_inputs(blocks, body)
-        message = _message([block for block in blocks if isinstance(block, dict)], rendering)
-        message["refusal"] = anthropic_extras.refusal(doc.get("stop_reason"), doc.get("stop_details"))
+        said = list(_deltas((block for block in blocks if isinstance(block, dict)), rendering))
+        message = _message(said)
+        refused = anthropic_extras.refusal(doc.get("stop_reason"), doc.get("stop_details"))
+        if refused is not None:
+            message["refusal"] = refused
+            said.append({"refusal": refused})
         reason = finish_reason(doc.get("stop_reason")) or ("tool_calls" if message.get("tool_calls") else "stop")
         usage = usage_of_messages(doc.get("usage"))
         result: dict[str, Any] = {
@@ -60,7 +64,8 @@ class Anthropic:
             result["service_tier"] = tier
         if usage is not None:
             result["usage"] = usage_as_chat(usage)
-        return Answer(result, reason, usage, normalise.generated(message)[0], message["content"] or "")
+        size, text = normalise.generated(message)[0], message["content"] or ""
+        return Answer(result, reason, usage, size, text, said=tuple(said))
 
     def decoder(self, rendering: Rendering) -> Decoder:
         return AnthropicDecoder(rendering)
@@ -72,38 +77,50 @@ class Anthropic:
         return (("x-api-key", api_key),)
 
 
-def _message(blocks: list[dict[str, Any]], rendering: Rendering) -> dict[str, Any]:
-    texts: list[dict[str, Any]] = []
-    signed: list[dict[str, Any]] = []
-    thoughts: list[str] = []
-    calls: list[dict[str, Any]] = []
+def _deltas(blocks: Iterable[Mapping[str, Any]], rendering: Rendering) -> Iterator[dict[str, Any]]:
+    """What each block says, in the fields of a chat message; of a call its number too."""
+    at, calls = 0, 0
     for block in blocks:
         kind = block.get("type")
         if kind == "text" and isinstance(block.get("text"), str):
-            texts.append(block)
+            end = at + len(block["text"])
+            yield {"content": block["text"]} | anthropic_extras.cited(block.get("citations"), at, end)
+            at = end
         elif kind == "thinking" and isinstance(block.get("thinking"), str):
-            thoughts.append(block["thinking"])
+            delta: dict[str, Any] = {"reasoning_content": block["thinking"]}
             signature = block.get("signature")
             if isinstance(signature, str) and signature:
                 mark = tag(signature, rendering.provider)
-                signed.append({"type": kind, "thinking": block["thinking"], "signature": mark})
+                delta["thinking_blocks"] = [{"type": kind, "thinking": block["thinking"], "signature": mark}]
+            yield delta
         elif kind == "redacted_thinking" and isinstance(block.get("data"), str):
-            signed.append({"type": kind, "data": tag(block["data"], rendering.provider)})
+            yield {"thinking_blocks": [{"type": kind, "data": tag(block["data"], rendering.provider)}]}
         elif kind == "tool_use" and isinstance(block.get("name"), str):
-            calls.append(_call(block, str(block.get("id") or f"call_{len(calls)}"), rendering.custom_tools))
+            name = str(block.get("id") or rendering.call_id(0, calls))
+            yield {"tool_calls": [{"index": calls, **_call(block, name, rendering.custom_tools)}]}
+            calls += 1
         # server tools and their results have no counterpart and concern only the upstream
+
+
+def _message(said: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The message that deltas amount to."""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    lists: dict[str, list[Any]] = {"citations": [], "annotations": [], "thinking_blocks": [], "tool_calls": []}
+    for delta in said:
+        if "content" in delta:
+            texts.append(delta["content"])
+        thoughts.append(delta.get("reasoning_content", ""))
+        for name, found in lists.items():
+            found += delta.get(name, ())
+    lists["tool_calls"] = [{k: v for k, v in call.items() if k != "index"} for call in lists["tool_calls"]]
     message: dict[str, Any] = {"role": "assistant", "content": None}
-    if texts or not calls:
-        message["content"] = "".join(block["text"] for block in texts)
+    if texts or not lists["tool_calls"]:
+        message["content"] = "".join(texts)
     message["refusal"] = None
-    anthropic_extras.cite(texts, message)
     if any(thoughts):
         message["reasoning_content"] = "".join(thoughts)
-    if signed:
-        message["thinking_blocks"] = signed
-    if calls:
-        message["tool_calls"] = calls
-    return message
+    return message | {name: found for name, found in lists.items() if found}
 
 
 def _spell_inputs(blocks: list[Any], body: bytes) -> None:
@@ -115,7 +132,7 @@ def _spell_inputs(blocks: list[Any], body: bytes) -> None:
             block[_SPELT] = bytes(_read_block(raw).input).decode()
 
 
-def _call(block: dict[str, Any], name: str, custom_tools: frozenset[str]) -> dict[str, Any]:
+def _call(block: Mapping[str, Any], name: str, custom_tools: frozenset[str]) -> dict[str, Any]:
     given = block.get("input") or {}
     if block["name"] in custom_tools:
         custom = {"name": block["name"], "input": anthropic_extras.free_text(given)}

@@ -1,6 +1,6 @@
 """What a Messages answer says beside text and calls, in chat's words: citations, refusals, calls with free text."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_inference_router.backends import normalise
@@ -22,23 +22,12 @@ def annotation(citation: Any, start: int, end: int) -> dict[str, Any] | None:
     return {"type": "url_citation", "url_citation": shown}
 
 
-def cite(blocks: Iterable[Mapping[str, Any]], message: dict[str, Any]) -> None:
-    """Adds `annotations`, and Anthropic's own `citations`, to a message made of these text blocks."""
-    citations: list[Any] = []
-    annotations: list[dict[str, Any]] = []
-    at = 0
-    for block in blocks:
-        end = at + len(block["text"])
-        given = block.get("citations")
-        for citation in given if isinstance(given, list) else ():
-            citations.append(citation)
-            if (made := annotation(citation, at, end)) is not None:
-                annotations.append(made)
-        at = end
-    if citations:
-        message["citations"] = citations
-    if annotations:
-        message["annotations"] = annotations
+def cited(citations: Any, start: int, end: int) -> dict[str, Any]:
+    """The `citations` of a text, Anthropic's own, and the `annotations` that they are in chat; what there is."""
+    if not isinstance(citations, list) or not citations:
+        return {}
+    made = [one for citation in citations if (one := annotation(citation, start, end)) is not None]
+    return {"citations": citations, **({"annotations": made} if made else {})}
 
 
 def tier(usage: Any) -> str | None:

@@ -13,9 +13,9 @@ import orjson
 
 from llm_inference_router.backends import anthropic_refused, anthropic_thinking, normalise
 from llm_inference_router.backends.anthropic import HEADERS, Anthropic
+from llm_inference_router.backends.anthropic_ids import call_id
 from llm_inference_router.backends.anthropic_relay_message import message
 from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
-from llm_inference_router.backends.anthropic_turns import call_id
 from llm_inference_router.backends.base import Answer, Call, Decoder, Encoded, Rendering, provider_of
 from llm_inference_router.config.claude import claude
 from llm_inference_router.dialects.messages_spelling import spell_message, written

@@ -166,16 +166,17 @@ class AnthropicDecoder(EventDecoder):
         if block.type == "tool_use":
             number = self._calls
             self._calls += 1
+            name = block.id or self._rendering.call_id(0, number)
             if block.name in self._rendering.custom_tools:
                 self._custom[event.index] = [orjson.dumps(block.input).decode()] if block.input else []
                 self._blocks[event.index] = [number, 1]
-                self._free(number, {"name": block.name, "input": ""}, pieces, id=block.id or f"call_{number}")
+                self._free(number, {"name": block.name, "input": ""}, pieces, id=name)
                 return
             text = orjson.dumps(block.input).decode() if block.input else ""
             self._blocks[event.index] = [number, len(text)]
             call = {
                 "index": number,
-                "id": block.id or f"call_{number}",
+                "id": name,
                 "type": "function",
                 "function": {"name": block.name, "arguments": text},
             }
@@ -252,10 +253,7 @@ class AnthropicDecoder(EventDecoder):
         pieces.append(Piece(self._chunk(orjson.dumps({"tool_calls": [call]})), True, size))
 
     def _cite(self, start: int, citations: list[Any], pieces: list[Piece]) -> None:
-        delta: dict[str, Any] = {"citations": citations}
-        made = [one for c in citations if (one := anthropic_extras.annotation(c, start, self._texted)) is not None]
-        if made:
-            delta["annotations"] = made
+        delta = anthropic_extras.cited(citations, start, self._texted)
         pieces.append(Piece(self._chunk(orjson.dumps(delta))))
 
     def _stop(self, event: _Event, pieces: list[Piece]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from llm_inference_router.backends import normalise
+from llm_inference_router.backends.anthropic_ids import Ids
 from llm_inference_router.backends.anthropic_thinking import own_of
 from llm_inference_router.backends.anthropic_tools import FREE_TEXT
 from llm_inference_router.dialects.warning import warning
@@ -20,7 +21,6 @@ from llm_inference_router.dialects.warning import warning
 Block = dict[str, Any]
 
 _DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,")
-_NOT_ID: Final = re.compile(r"[^A-Za-z0-9_-]")
 _IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _PLAIN: Final = frozenset({"role", "content"})
 _TRANSLATED: Final = _PLAIN | {
@@ -41,6 +41,7 @@ class Turns:
         self.system: list[Block] = []
         self.warnings: list[str] = []
         self._turns: list[dict[str, Any]] = []
+        self._ids = Ids()
 
     def add(self, message: Mapping[str, Any]) -> None:
         role = message["role"]
@@ -52,6 +53,8 @@ class Turns:
         elif role in ("tool", "function"):
             self._append("user", [self._result(message)])
         elif role == "assistant":
+            if not self._turns or self._turns[-1]["role"] != role:
+                self._ids.turn()
             refusal = message.get("refusal")
             said = content or (refusal if isinstance(refusal, str) else None)
             thoughts = message.get("thinking_blocks")
@@ -149,12 +152,9 @@ class Turns:
 
     def _result(self, message: Mapping[str, Any]) -> Block:
         content = message.get("content")
-        # A deprecated result (role "function") has no such field; what stands there has not been judged.
-        call = message.get("tool_call_id")
-        block: Block = {
-            "type": "tool_result",
-            "tool_use_id": call_id(call if call and isinstance(call, str) else _named(message)),
-        }
+        # A deprecated result has no id; what stands there has not been judged.
+        call = message["tool_call_id"] if message["role"] == "tool" else _named(message)
+        block: Block = {"type": "tool_result", "tool_use_id": self._ids.result(call)}
         if isinstance(content, str):
             if content:
                 block["content"] = content
@@ -176,7 +176,9 @@ class Turns:
                 blocks.append(self._call(call["id"], function))
             elif isinstance(custom, dict) and isinstance(custom.get("name"), str):
                 given = {FREE_TEXT: str(custom.get("input") or "")}
-                blocks.append({"type": "tool_use", "id": call_id(call["id"]), "name": custom["name"], "input": given})
+                blocks.append(
+                    {"type": "tool_use", "id": self._ids.call(call["id"]), "name": custom["name"], "input": given}
+                )
             else:
                 self.warnings.append(warning("dropped", "tool_calls"))
         function = message.get("function_call")
@@ -196,7 +198,7 @@ class Turns:
         elif arguments:
             # As the client spelt it: parsing would round numbers of more than 64 bits.
             arguments = orjson.Fragment(text)
-        return {"type": "tool_use", "id": call_id(name), "name": function["name"], "input": arguments}
+        return {"type": "tool_use", "id": self._ids.call(name), "name": function["name"], "input": arguments}
 
 
 def _marked(blocks: list[Block], message: Mapping[str, Any]) -> list[Block]:
@@ -231,11 +233,6 @@ def _document(file: Mapping[str, Any]) -> Block | None:
 
 def _source(match: re.Match[str], url: str) -> dict[str, str]:
     return {"type": "base64", "media_type": match[1], "data": url[match.end() :]}
-
-
-def call_id(name: str) -> str:
-    """An id of a tool call as Anthropic takes it."""
-    return _NOT_ID.sub("_", name) or "call"
 
 
 def _named(function: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ that passes both ways what it need not change.
 
 from collections.abc import Mapping
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -52,6 +53,12 @@ class Rendering(Struct, frozen=True, gc=False):
     source: Mapping[str, Any] = {}  # the client's own JSON, for a relay
     custom_tools: frozenset[str] = frozenset()  # tools of the request that are called with free text
 
+    def call_id(self, choice: int, number: int) -> str:
+        """The id of a tool call, used where the upstream sent none: 29 characters that every provider takes. Those of
+        another answer are others, since all calls of a conversation are told apart by their ids.
+        """
+        return "call_" + blake2b(f"{self.id}/{choice}/{number}".encode(), digest_size=12).hexdigest()
+
 
 class Answer(Struct, frozen=True, gc=False):
     """A whole answer. `body` is a chat.completion object, or one of `dialect`, ready to serialise."""
@@ -62,6 +69,8 @@ class Answer(Struct, frozen=True, gc=False):
     text_chars: int  # characters of generated text, for estimating usage
     text: str = ""  # of the first choice; not its reasoning
     dialect: DialectName = "chat"
+    # What a stream of it would say, as deltas of chat, where the message alone does not tell in which order.
+    said: tuple[Mapping[str, Any], ...] = ()
 
 
 class Decoder(Protocol):

@@ -127,8 +127,8 @@ def choice(raw: Any, index: int) -> dict[str, Any]:
     return item
 
 
-def message(raw: Any) -> dict[str, Any]:
-    """The message of a whole answer."""
+def message(raw: Any, rendering: Rendering, index: int) -> dict[str, Any]:
+    """The message of a whole answer; `index` of its choice."""
     item = _texts(raw)
     item["role"] = "assistant"
     item.setdefault("content", None)
@@ -136,7 +136,9 @@ def message(raw: Any) -> dict[str, Any]:
     for name in _NEVER_NULL:
         if name in item and item[name] is None:
             del item[name]
-    calls = [call for number, one in enumerate(_list(item, "tool_calls")) if (call := _tool_call(one, number))]
+    calls = [call for one in _list(item, "tool_calls") if (call := _tool_call(one))]
+    for number, call in enumerate(calls):
+        call["id"] = call["id"] or rendering.call_id(index, number)
     if calls:
         item["tool_calls"] = calls
     else:
@@ -166,15 +168,13 @@ def broken_calls(item: dict[str, Any]) -> bool:
 
 
 def delta(raw: Any) -> dict[str, Any]:
-    """The delta of a chunk."""
+    """The delta of a chunk; its tool calls are still to be settled by `Calls`."""
     item = _texts(raw)
     if "role" in item:
         item["role"] = "assistant"
     calls = []
-    for number, raw_call in enumerate(_list(item, "tool_calls")):
+    for raw_call in _list(item, "tool_calls"):
         call: dict[str, Any] = raw_call if isinstance(raw_call, dict) else {}
-        if type(call.get("index")) is not int:
-            call["index"] = number
         if call.get("id") is not None and not isinstance(call["id"], str):
             call["id"] = str(call["id"])
         if call.get("type") == "custom" and isinstance(call.get("custom"), dict):
@@ -257,9 +257,12 @@ def _joined(parts: list[Any]) -> str:
     return "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
 
 
-def _tool_call(raw: Any, number: int) -> dict[str, Any] | None:
+def _tool_call(raw: Any) -> dict[str, Any] | None:
+    """A call whose id is a string; "" where it has none."""
     if not isinstance(raw, dict):
         return None
+    given = raw.get("id")
+    raw["id"] = "" if given is None else str(given)
     if raw.get("type") == "custom":
         return raw
     function = raw.get("function")
@@ -267,8 +270,6 @@ def _tool_call(raw: Any, number: int) -> dict[str, Any] | None:
         return None
     function["arguments"] = _arguments(function.get("arguments"))
     raw["type"] = "function"
-    if not isinstance(raw.get("id"), str) or not raw["id"]:
-        raw["id"] = f"call_{number}" if raw.get("id") in (None, "") else str(raw["id"])
     return raw
 
 

@@ -77,7 +77,7 @@ def _whole(doc: dict[str, Any], raw: list[Any], rendering: Rendering) -> Answer 
     size = 0
     for item in choices:
         item.setdefault("logprobs", None)
-        item["message"] = normalise.message(item.get("message"))
+        item["message"] = normalise.message(item.get("message"), rendering, item["index"])
         if item["finish_reason"] is None:
             item["finish_reason"] = "tool_calls" if item["message"].get("tool_calls") else "stop"
         if item["finish_reason"] != "length" and normalise.broken_calls(item["message"]):

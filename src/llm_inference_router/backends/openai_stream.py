@@ -12,6 +12,7 @@ import orjson
 
 from llm_inference_router.backends import faults, normalise
 from llm_inference_router.backends.base import Rendering
+from llm_inference_router.backends.calls import CallDelta, Calls, Function
 from llm_inference_router.backends.decoder import ChoiceDecoder
 from llm_inference_router.dialects import sse
 from llm_inference_router.dialects.usage import usage_of_chat
@@ -24,26 +25,14 @@ class _Fast(msgspec.Struct, gc=False):
     """Not tracked by the collector: a chunk holds no cycles and lives for microseconds."""
 
 
-class _Function(_Fast):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(_Fast):
-    index: int
-    id: str | None = None
-    type: Literal["function"] | None = None
-    function: _Function | None = None
-
-
 class _Delta(_Fast):
     role: Literal["assistant"] | None = None
     content: str | None = None
     refusal: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-    function_call: _Function | None = None
+    tool_calls: list[CallDelta] | None = None
+    function_call: Function | None = None
     audio: dict[str, Any] | None = None
 
 
@@ -90,13 +79,11 @@ _read = msgspec.json.Decoder(_Chunk).decode
 
 
 class OpenAIDecoder(ChoiceDecoder):
-    __slots__ = ("_arguments", "_counting", "_learned", "_new", "_old", "_tool_ids", "_tools", "_upstream_model")
+    __slots__ = ("_calls", "_counting", "_learned", "_new", "_old", "_upstream_model")
 
     def __init__(self, rendering: Rendering) -> None:
         super().__init__(rendering)
-        self._tools: set[int] = set()  # choices that called a tool
-        self._tool_ids: set[tuple[int, int]] = set()  # tool calls whose id has been passed on
-        self._arguments: dict[tuple[int, int], list[str]] = {}  # of every call so far
+        self._calls = Calls(rendering)
         self._counting = False  # usage comes with chunks of content, as some servers send it where they are asked
         self._learned = False
         self._upstream_model = ""
@@ -122,10 +109,11 @@ class OpenAIDecoder(ChoiceDecoder):
         index = choice.index
         calls = delta.tool_calls
         finish = choice.finish_reason
-        if finish is msgspec.UNSET or index not in self._seen or (calls and (finish or self._repeats(index, calls))):
+        settled = not calls or (finish is None and self._calls.passes(index, calls))
+        if finish is msgspec.UNSET or index not in self._seen or not settled:
             self._long_way(data, pieces)
             return
-        if finish is not None and index in self._tools and not self._sound(index, finish, pieces):
+        if finish is not None and index in self._calls and not self._sound(index, finish, pieces):
             return
         if delta.reasoning and delta.reasoning_content is None:
             data = self._renamed(data, delta.reasoning)
@@ -142,14 +130,7 @@ class OpenAIDecoder(ChoiceDecoder):
         if extra:
             size += len(extra)
         if calls:
-            self._tools.add(index)
-            for call in calls:
-                if call.id is not None:
-                    self._tool_ids.add((index, call.index))
-                function = call.function
-                if function is not None:
-                    size += len(function.arguments or "") + len(function.name or "")
-                    self._spell(index, call.index, function.arguments)
+            size += self._calls.take(index, calls)
         content = size > 0 or bool(calls) or delta.function_call is not None or delta.audio is not None
         if finish is not None:
             self._open.discard(index)
@@ -179,25 +160,20 @@ class OpenAIDecoder(ChoiceDecoder):
             return b""
         return data.replace(key, b'"reasoning_content":' + orjson.dumps(reasoning) + b"," + key)
 
-    def _spell(self, index: int, number: int, arguments: str | None) -> None:
-        if arguments is not None:
-            self._arguments.setdefault((index, number), []).append(arguments)
-
     def _sound(self, index: int, finish: str, pieces: list[Piece]) -> bool:
         """Whether the finished calls of a choice can be read by a client; if not, that ends the stream. A call without
         arguments is given `{}`.
         """
-        for key in [key for key in self._arguments if key[0] == index]:
-            text = "".join(self._arguments.pop(key))
-            if not text.strip():
-                call = {"index": key[1], "function": {"arguments": "{}"}}
-                doc: dict[str, Any] = {"choices": [{"index": index, "delta": {"tool_calls": [call]}}]}
-                normalise.head(doc, self._rendering, _KIND)
-                doc["choices"][0]["finish_reason"] = None
-                pieces.append(Piece(orjson.dumps(doc), True, 2))
-            elif finish != "length" and not normalise.is_object(text):
-                self._fail(normalise.BROKEN_CALL, pieces)
-                return False
+        empty = self._calls.ended(index, finish)
+        if empty is None:
+            self._fail(normalise.BROKEN_CALL, pieces)
+            return False
+        for number in empty:
+            call = {"index": number, "function": {"arguments": "{}"}}
+            doc: dict[str, Any] = {"choices": [{"index": index, "delta": {"tool_calls": [call]}}]}
+            normalise.head(doc, self._rendering, _KIND)
+            doc["choices"][0]["finish_reason"] = None
+            pieces.append(Piece(orjson.dumps(doc), True, 2))
         return True
 
     def _spelling(self, data: bytes, model: str) -> bytes:
@@ -206,10 +182,6 @@ class OpenAIDecoder(ChoiceDecoder):
             if between + name in data:
                 return between + name
         return b""
-
-    def _repeats(self, index: int, calls: list[_ToolCall]) -> bool:
-        """Clients join what they receive, so an id or a name that comes with every delta would grow."""
-        return any(call.id is not None and (index, call.index) in self._tool_ids for call in calls)
 
     def _long_way(self, data: bytes, pieces: list[Piece]) -> None:
         if data == sse.DONE or data.strip() == sse.DONE:
@@ -241,7 +213,7 @@ class OpenAIDecoder(ChoiceDecoder):
             reason = choice["finish_reason"]
             if (
                 reason is not None
-                and choice["index"] in self._tools
+                and choice["index"] in self._calls
                 and not self._sound(choice["index"], reason, pieces)
             ):
                 return
@@ -264,19 +236,8 @@ class OpenAIDecoder(ChoiceDecoder):
             self._seen.add(index)
             self._open.add(index)
             delta["role"] = "assistant"
-        for call in delta.get("tool_calls", ()):
-            self._tools.add(index)
-            key = (index, call["index"])
-            function = call.get("function")
-            self._spell(index, call["index"], function.get("arguments") if isinstance(function, dict) else None)
-            if call.get("id") is None:
-                continue
-            if key in self._tool_ids:
-                for name in ("id", "type"):
-                    call.pop(name, None)
-                if isinstance(call.get("function"), dict):
-                    call["function"].pop("name", None)
-            self._tool_ids.add(key)
+        for place, call in enumerate(delta.get("tool_calls", ())):
+            self._calls.settle(index, place, call)
 
     def _finish(self, pieces: list[Piece]) -> None:
         """The end marker. A choice that never named its finish reason is given one: the upstream says it is
@@ -287,8 +248,8 @@ class OpenAIDecoder(ChoiceDecoder):
             self._fail(Fault("malformed", "the upstream's answer holds no chunk"), pieces)
             return
         for index in sorted(self._open):
-            reason = "tool_calls" if index in self._tools else "stop"
-            if index in self._tools and not self._sound(index, reason, pieces):
+            reason = "tool_calls" if index in self._calls else "stop"
+            if index in self._calls and not self._sound(index, reason, pieces):
                 return
             doc: dict[str, Any] = {"choices": [{"index": index, "delta": {}, "finish_reason": reason}]}
             normalise.head(doc, self._rendering, _KIND)

@@ -5,7 +5,7 @@ dialect works with all backends at once, and a new backend with all dialects.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -13,6 +13,9 @@ from llm_inference_router.dialects.fault import Rendered
 from llm_inference_router.errors import RouterError
 from llm_inference_router.types import ChatRequest, Piece, Usage
 from llm_inference_router.vocabulary import DialectName
+
+Said: TypeAlias = Sequence[Mapping[str, Any]]
+"""Deltas of one chat choice."""
 
 
 class Head(Struct, frozen=True):
@@ -69,8 +72,10 @@ class Dialect(Protocol):
         """Raises InvalidRequest, and nothing else."""
         ...
 
-    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head) -> dict[str, Any]:
-        """A chat.completion as this dialect's answer. It may be changed in place."""
+    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head, said: Said = ()) -> dict[str, Any]:
+        """A chat.completion as this dialect's answer. It may be changed in place. `said`: the order of what its message
+        says, where the backend knows more of that than a message can tell.
+        """
         ...
 
     def writer(self, request: ChatRequest, head: Head) -> Writer: ...

@@ -7,7 +7,7 @@ import msgspec
 import orjson
 
 from llm_inference_router.dialects import chat
-from llm_inference_router.dialects.base import Head
+from llm_inference_router.dialects.base import Head, Said
 from llm_inference_router.dialects.fault import Rendered, frame_error, render
 from llm_inference_router.dialects.sse import DONE_FRAME, frame
 from llm_inference_router.dialects.usage import usage_as_chat
@@ -80,7 +80,7 @@ class Chat:
     def parse(self, body: bytes) -> ChatRequest:
         return chat.parse(body)
 
-    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head) -> dict[str, Any]:
+    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head, said: Said = ()) -> dict[str, Any]:
         return completion
 
     def writer(self, request: ChatRequest, head: Head) -> ChatWriter:

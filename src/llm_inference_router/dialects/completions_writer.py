@@ -7,7 +7,7 @@ import msgspec
 import orjson
 
 from llm_inference_router.dialects import completions
-from llm_inference_router.dialects.base import Head
+from llm_inference_router.dialects.base import Head, Said
 from llm_inference_router.dialects.chat_writer import ended
 from llm_inference_router.dialects.fault import Rendered, frame_error, render
 from llm_inference_router.dialects.sse import frame
@@ -90,7 +90,7 @@ class Completions:
     def parse(self, body: bytes) -> ChatRequest:
         return completions.parse(body)
 
-    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head) -> dict[str, Any]:
+    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head, said: Said = ()) -> dict[str, Any]:
         choices = [
             {
                 "text": one["message"].get("content") or one["message"].get("refusal") or "",

@@ -3,7 +3,7 @@
 from typing import Any, Final, NoReturn
 
 from llm_inference_router.dialects import chat
-from llm_inference_router.dialects.base import Head
+from llm_inference_router.dialects.base import Head, Said
 from llm_inference_router.dialects.completions import prompts
 from llm_inference_router.dialects.fault import Rendered, render
 from llm_inference_router.dialects.invalid import empty, invalid_type, invalid_value
@@ -49,7 +49,7 @@ class Embeddings:
     def parse(self, body: bytes) -> ChatRequest:
         return parse(body)
 
-    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head) -> NoReturn:
+    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head, said: Said = ()) -> NoReturn:
         raise AssertionError("no chat answer is an answer to a request for embeddings: routing leaves those models out")
 
     def writer(self, request: ChatRequest, head: Head) -> NoReturn:

@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from llm_inference_router.dialects import messages
-from llm_inference_router.dialects.base import Head
+from llm_inference_router.dialects.base import Head, Said
 from llm_inference_router.dialects.fault import Rendered
 from llm_inference_router.dialects.messages_answer import call_id, message, stop_of
 from llm_inference_router.dialects.messages_blocks import Blocks
@@ -198,7 +198,7 @@ class Messages:
     def parse(self, body: bytes) -> ChatRequest:
         return messages.parse(body)
 
-    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head) -> dict[str, Any]:
+    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head, said: Said = ()) -> dict[str, Any]:
         return message(completion, head)
 
     def writer(self, request: ChatRequest, head: Head) -> MessagesWriter:

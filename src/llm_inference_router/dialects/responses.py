@@ -1,11 +1,12 @@
 """OpenAI's Responses as a client's dialect: requests in, answers, streams and errors out."""
 
+from itertools import chain
 from typing import Any, Final
 
 import orjson
 
 from llm_inference_router.dialects import chat
-from llm_inference_router.dialects.base import Head, Writer
+from llm_inference_router.dialects.base import Head, Said, Writer
 from llm_inference_router.dialects.fault import Rendered, render
 from llm_inference_router.dialects.responses_items import Items
 from llm_inference_router.dialects.responses_object import response, status_of
@@ -25,13 +26,12 @@ class Responses:
     def parse(self, body: bytes) -> ChatRequest:
         return read(chat.load(body))
 
-    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head) -> dict[str, Any]:
+    def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head, said: Said = ()) -> dict[str, Any]:
         choice = completion["choices"][0]
         finish = choice["finish_reason"]
         status, output = status_of(finish), Items(head.id)
-        for _ in output.message(choice["message"], choice.get("logprobs")):
-            pass
-        for _ in output.close(status):
+        spoken = map(output.delta, said) if said else [output.message(choice["message"], choice.get("logprobs"))]
+        for _ in chain.from_iterable((*spoken, output.close(status))):
             pass
         used, tier = usage_of_chat(completion.get("usage")), completion.get("service_tier")
         usage = usage_as_responses(used) if used is not None else None

@@ -144,7 +144,7 @@ class Trial:
             answer.body["usage"] = told(usage)  # OpenAI always sends it, and clients read it unasked
         if answer.dialect == dialect:
             return answer.body
-        return SPOKEN[dialect].whole(answer.body, self._request, self._head())
+        return SPOKEN[dialect].whole(answer.body, self._request, self._head(), answer.said)
 
     def usage(self, fault: Fault | None) -> Usage | None:
         """What it used, as reported or estimated; None when it produced nothing."""
