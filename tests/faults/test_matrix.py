@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai.types import Completion
 
 from tests.serving.messages import judge, named_events
 from tests.serving.router import Answer, Router, events, serving
 from tests.support.conserved import MIB, assert_conserved, assert_given_back, eventually, held
 from tests.support.faults.scenarios import SCENARIOS, TEXT
-from tests.support.faults.server import FaultServer, running
+from tests.support.faults.server import PROMPTS, FaultServer, running
 from tests.support.responses import body, checked, sent
 
 # Where these turn up, a prompt or a key has leaked: no other text holds them.
@@ -166,14 +167,23 @@ class World:
     def ask(self, route: str, stream: bool) -> Answer:
         if route in self.waited:
             return self.waited[route]
-        messages = {"messages": [{"role": "user", "content": PROMPT}], "max_tokens": 1}
-        wish = {"input": PROMPT, "max_output_tokens": 1} if self.speaks == "responses" else messages
-        answer = self.router.ask(SPEAKS[self.speaks], {"model": route, "stream": stream, **wish})
+        answer = ask(self.router, self.speaks, route, stream)
         self.told.append(answer)
         return answer
 
 
-SPEAKS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
+def ask(router: Router, speaks: str, model: str, stream: bool) -> Answer:
+    path, wish = SPEAKS[speaks]
+    return router.ask(path, {"model": model, "stream": stream, **wish})
+
+
+MESSAGES = {"messages": [{"role": "user", "content": PROMPT}], "max_tokens": 1}
+SPEAKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": ("/v1/chat/completions", MESSAGES),
+    "messages": ("/v1/messages", MESSAGES),
+    "responses": ("/v1/responses", {"input": PROMPT, "max_output_tokens": 1}),
+    "completions": ("/v1/completions", {"prompt": PROMPT, "max_tokens": 1}),
+}
 WORLDS = [
     ("chat", "openai_compatible"),
     ("chat", "anthropic"),
@@ -182,9 +192,15 @@ WORLDS = [
     ("responses", "openai_compatible"),
     ("responses", "anthropic"),
     ("responses", "openai"),
+    ("completions", "openai_compatible"),
+    ("completions", "anthropic"),
 ]
 # What is passed on as it came takes a way of its own.
-RELAYED = {("messages", "anthropic"), ("responses", "openai")}
+RELAYED = {
+    ("messages", "anthropic"): "messages",
+    ("responses", "openai"): "input",
+    ("completions", "openai_compatible"): "prompt",
+}  # and the field of what is asked
 
 
 # Falling back happens below a dialect that is translated: one of them shows it.
@@ -205,8 +221,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         assert_given_back(router, before, at_once=made.at_once, grown=64 * MIB)
         eventually(lambda: server.running == 0, "the upstream still answers")
         # One that goes on for another is asked in chat.
-        asked = {"input" if "input" in one else "messages" for name, one in server.bodies.items() if "@" in name}
-        assert asked == {"input" if (speaks, backend) == ("responses", "openai") else "messages"}
+        asked = {field for name, one in server.bodies.items() if "@" in name for field in PROMPTS if field in one}
+        assert asked == {RELAYED.get((speaks, backend), "messages")}
         assert KEY in server.credentials, "or the canary never was where it could leak from"
         assert made.leaks() == []
         assert router.stop() == 0
@@ -239,9 +255,14 @@ def said(answer: Answer) -> str:
             messages = [one, *(one.get("output") or ())]
             words += [block["text"] for message in messages for block in message.get("content") or ()]
             words += [one["delta"].get("text") or ""] if "delta" in one else []
-            both = [choice.get("message") or choice["delta"] for choice in one.get("choices", ())]
-            words += [message.get("content") or "" for message in both]
+            words += [worded(choice) for choice in one.get("choices", ())]
     return "".join(words)
+
+
+def worded(choice: dict[str, Any]) -> str:
+    if "text" in choice:
+        return str(choice["text"])
+    return (choice.get("message") or choice["delta"]).get("content") or ""
 
 
 def problem(answer: Answer) -> dict[str, Any] | None:
@@ -257,6 +278,8 @@ def is_whole(answer: Answer, stream: bool) -> bool:
     if not stream:
         if last.get("object") == "response":
             return bool(body(answer.body)["status"] == "completed")
+        if last.get("object") == "text_completion":
+            return Completion.model_validate_json(answer.body, strict=True).choices[0].finish_reason == "stop"
         return "choices" in last or judge(last).stop_reason is not None
     if last == "[DONE]" or last == {"type": "message_stop"}:
         return True
