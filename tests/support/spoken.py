@@ -61,7 +61,18 @@ def problem(answer: Answer) -> dict[str, Any] | None:
     return found.get("error") if isinstance(found, dict) else None
 
 
+def ended(answer: Answer) -> bool:
+    """Whether it calls itself whole; nobody has judged it."""
+    last = told(answer)[-1]
+    if not isinstance(last, dict):
+        return bool(last == "[DONE]")
+    if answer.headers["content-type"].startswith("application/json"):
+        return "choices" in last or last.get("stop_reason") is not None or last.get("status") == "completed"
+    return last.get("type") in ("message_stop", "response.completed")
+
+
 def is_whole(answer: Answer, stream: bool) -> bool:
+    """It calls itself whole, and the official clients' types take it where they differ from chat's."""
     last = told(answer)[-1]
     if not stream:
         if last.get("object") == "response":
