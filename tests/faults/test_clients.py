@@ -16,7 +16,7 @@ from tests.serving.router import Router, config, serving
 from tests.serving.upstream import STREAM_HEAD, Request, delta, event, upstream
 from tests.support.conserved import assert_conserved, assert_given_back, held
 from tests.support.faults.server import FaultServer, running
-from tests.support.visitor import exchange
+from tests.support.line import exchange, request
 
 REST = "tier: small, location: local, context: 8192, price: {input: 1, output: 1}, health: none, breaker: none"
 
@@ -92,7 +92,7 @@ def test_five_hundred_slow_connections_are_closed_and_others_are_served_meanwhil
                 connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: local")
             slow.append(connection)
         for _ in range(20):
-            assert exchange(router.port, "ok", stream=True).endswith(b"0\r\n\r\n")
+            assert exchange(router.port, request("ok", stream=True)).endswith(b"0\r\n\r\n")
         for connection in slow:
             assert connection.recv(65536) == b""
     closed = [line for line in router.ask("/metrics").body.decode().splitlines() if "connections_closed_total{" in line]

@@ -16,7 +16,7 @@ import pytest
 
 from tests.serving.router import Answer, Router, serving
 from tests.serving.upstream import STREAM_HEAD, Upstream, answers, delta, drips, event, later, sends, upstream, whole
-from tests.support.visitor import request
+from tests.support.line import request
 
 PROMPT = "Where is the canary-prompt-41aa?"
 ANSWER = "It is the canary-answer-41aa that sings here all day long, and nobody else."

@@ -4,25 +4,19 @@ without.
 What the client sees and what is recorded stand in one table; at the end of each router's life its books are balanced.
 """
 
-import socket
-import sqlite3
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.serving.messages import judge, named_events
-from tests.serving.router import Answer, Router, events, serving
-from tests.support.conserved import MIB, assert_conserved, assert_given_back, eventually, held
+from tests.serving.router import Answer, Router, serving
+from tests.support.conserved import MIB, assert_conserved, assert_given_back, eventually, held, tries
 from tests.support.faults.scenarios import SCENARIOS, TEXT
-from tests.support.faults.server import FaultServer, running
-from tests.support.responses import body, checked, sent
+from tests.support.faults.server import PROMPTS, FaultServer, running
+from tests.support.spoken import is_whole, problem, said, wished
 
 # Where these turn up, a prompt or a key has leaked: no other text holds them.
 PROMPT = "Where is the canary-prompt-5f1c?"
@@ -166,14 +160,12 @@ class World:
     def ask(self, route: str, stream: bool) -> Answer:
         if route in self.waited:
             return self.waited[route]
-        messages = {"messages": [{"role": "user", "content": PROMPT}], "max_tokens": 1}
-        wish = {"input": PROMPT, "max_output_tokens": 1} if self.speaks == "responses" else messages
-        answer = self.router.ask(SPEAKS[self.speaks], {"model": route, "stream": stream, **wish})
+        path, wish = wished(self.speaks, PROMPT, 1)
+        answer = self.router.ask(path, {"model": route, "stream": stream, **wish})
         self.told.append(answer)
         return answer
 
 
-SPEAKS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
 WORLDS = [
     ("chat", "openai_compatible"),
     ("chat", "anthropic"),
@@ -182,9 +174,15 @@ WORLDS = [
     ("responses", "openai_compatible"),
     ("responses", "anthropic"),
     ("responses", "openai"),
+    ("completions", "openai_compatible"),
+    ("completions", "anthropic"),
 ]
 # What is passed on as it came takes a way of its own.
-RELAYED = {("messages", "anthropic"), ("responses", "openai")}
+RELAYED = {
+    ("messages", "anthropic"): "messages",
+    ("responses", "openai"): "input",
+    ("completions", "openai_compatible"): "prompt",
+}  # and the field of what is asked
 
 
 # Falling back happens below a dialect that is translated: one of them shows it.
@@ -205,62 +203,11 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         assert_given_back(router, before, at_once=made.at_once, grown=64 * MIB)
         eventually(lambda: server.running == 0, "the upstream still answers")
         # One that goes on for another is asked in chat.
-        asked = {"input" if "input" in one else "messages" for name, one in server.bodies.items() if "@" in name}
-        assert asked == {"input" if (speaks, backend) == ("responses", "openai") else "messages"}
+        asked = {field for name, one in server.bodies.items() if "@" in name for field in PROMPTS if field in one}
+        assert asked == {RELAYED.get((speaks, backend), "messages")}
         assert KEY in server.credentials, "or the canary never was where it could leak from"
         assert made.leaks() == []
         assert router.stop() == 0
-
-
-def tries(router: Router, name: str) -> list[sqlite3.Row]:
-    """On a busy machine a record takes the way over the spill file, and is in the database a moment later."""
-    with closing(sqlite3.connect(router.database)) as database:
-        database.row_factory = sqlite3.Row
-        for _ in range(200):
-            if found := database.execute("SELECT * FROM attempts WHERE decision_id = ?", (name,)).fetchall():
-                return found
-            time.sleep(0.025)
-    raise AssertionError(f"decision {name} left no attempt")
-
-
-def told(answer: Answer) -> list[Any]:
-    """The JSON of an answer, or of its events; the end marker as the string it is."""
-    if answer.headers["content-type"].startswith("application/json"):
-        return [answer.json()]
-    return named_events(answer.body) if answer.body.startswith(b"event: ") else events(answer)
-
-
-def said(answer: Answer) -> str:
-    words = []
-    if answer.body.startswith(b"event: response."):
-        return "".join(one["delta"] for one in told(answer) if one["type"] == "response.output_text.delta")
-    for one in told(answer):
-        if isinstance(one, dict):
-            messages = [one, *(one.get("output") or ())]
-            words += [block["text"] for message in messages for block in message.get("content") or ()]
-            words += [one["delta"].get("text") or ""] if "delta" in one else []
-            both = [choice.get("message") or choice["delta"] for choice in one.get("choices", ())]
-            words += [message.get("content") or "" for message in both]
-    return "".join(words)
-
-
-def problem(answer: Answer) -> dict[str, Any] | None:
-    """The error of an answer, or of its last event."""
-    found = told(answer)[-1]
-    if isinstance(found, dict) and found.get("type") == "response.failed":
-        found = told(answer)[-2]  # the failed response repeats it in words of its own
-    return found.get("error") if isinstance(found, dict) else None
-
-
-def is_whole(answer: Answer, stream: bool) -> bool:
-    last = told(answer)[-1]
-    if not stream:
-        if last.get("object") == "response":
-            return bool(body(answer.body)["status"] == "completed")
-        return "choices" in last or judge(last).stop_reason is not None
-    if last == "[DONE]" or last == {"type": "message_stop"}:
-        return True
-    return bool(checked(sent(answer.body))["status"] == "completed")
 
 
 WORDS = {400: "invalid_request_error", 413: "request_too_large", 422: "invalid_request_error", 429: "rate_limit_error"}
@@ -342,11 +289,6 @@ def test_every_scenario_is_a_row() -> None:
     assert set(MATRIX) | ELSEWHERE == set(SCENARIOS)
 
 
-UNREACHABLE = {
-    "a closed port": ("http://127.0.0.1:9/v1", "connect"),
-    "a name that does not resolve": ("http://nowhere.invalid/v1", "dns"),
-    "no TLS": ("https://127.0.0.1:{port}/v1", "tls"),
-}
 REST = "tier: small, location: local, context: 4096, health: none, breaker: none"
 
 
@@ -356,40 +298,6 @@ def small(server: FaultServer, first: str, url: str, *chain: str) -> str:
         f"  - {{name: fb-ok, backend: openai_compatible, endpoints: [{{url: '{server.url}'}}], {REST}}}\n"
         f"routes:\n  auto: {{models: [{', '.join(chain)}], policy: {{kind: fixed}}, retry: {{budget: 1}}}}\n"
     )
-
-
-@pytest.fixture
-def plain() -> Iterator[int]:
-    """The port of a server that answers TLS with plain text."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                    connection.close()
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield listener.getsockname()[1]
-
-
-@pytest.mark.parametrize("name", UNREACHABLE)
-@pytest.mark.parametrize("fallback", [False, True])
-def test_what_cannot_be_reached(tmp_path: Path, plain: int, name: str, fallback: bool) -> None:
-    address, outcome = UNREACHABLE[name]
-    chain = ("bad", "fb-ok") if fallback else ("bad",)
-    with (
-        running() as server,
-        serving(tmp_path, small(server, "bad", address.format(port=plain), *chain)) as router,
-    ):
-        answer = router.chat()
-        made = tries(router, answer.headers["x-router-decision-id"])
-        assert made[0]["outcome"] == outcome
-        assert answer.status == (200 if fallback else 502)
-        assert fallback or answer.headers["x-should-retry"] == "false"
-        seen = sum(server.requests.values())
-        assert_conserved(router.database, lambda: router.ask("/metrics").body.decode(), admitted=1, seen=seen)
 
 
 @pytest.mark.parametrize("fallback", [False, True])
@@ -405,35 +313,6 @@ def test_a_whole_answer_that_never_ends_meets_the_total_limit(tmp_path: Path, fa
             assert [one["outcome"] for one in made] == ["timeout.total"]
             assert answer.status == 502, "no time is left for another model"
             assert made[0]["total_ms"] > 1900
-
-
-@pytest.fixture
-def full() -> Iterator[int]:
-    """The port of a listener whose queue is full: a connection to it is neither made nor refused."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0), backlog=0)))
-        port = int(listener.getsockname()[1])
-        for _ in range(4):
-            one = stack.enter_context(closing(socket.socket()))
-            one.setblocking(False)
-            one.connect_ex(("127.0.0.1", port))
-        yield port
-
-
-@pytest.mark.parametrize("fallback", [False, True])
-def test_what_swallows_connections(tmp_path: Path, full: int, fallback: bool) -> None:
-    chain = ("bad", "fb-ok") if fallback else ("bad",)
-    with running() as server:
-        text = small(server, "bad", f"http://127.0.0.1:{full}/v1", *chain).replace(
-            "health: none", "health: none, timeouts: {connect: 500ms}"
-        )
-        with serving(tmp_path, text) as router:
-            before = held(router, full)
-            answer = router.chat()
-            made = tries(router, answer.headers["x-router-decision-id"])
-            assert made[0]["outcome"] == "timeout.connect"
-            assert answer.status == (200 if fallback else 502)
-            assert_given_back(router, before)
 
 
 def test_a_flapping_upstream_is_served_throughout(tmp_path: Path) -> None:

@@ -41,6 +41,17 @@ def assert_conserved(
     )
 
 
+def tries(router: Router, name: str) -> list[sqlite3.Row]:
+    """On a busy machine a record takes the way over the spill file, and is in the database a moment later."""
+    with closing(sqlite3.connect(router.database)) as database:
+        database.row_factory = sqlite3.Row
+        for _ in range(200):
+            if found := database.execute("SELECT * FROM attempts WHERE decision_id = ?", (name,)).fetchall():
+                return found
+            time.sleep(0.025)
+    raise AssertionError(f"decision {name} left no attempt")
+
+
 MIB = 1024 * 1024
 PROC = Path("/proc/self/fd").exists()  # elsewhere nobody tells what a process holds
 _ESTABLISHED = "01"  # in /proc/net/tcp

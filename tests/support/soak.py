@@ -5,8 +5,8 @@ usage: python -m tests.support.soak [--minutes 30] [--kills 200] [--cancels 1000
 
 One router in a process of its own, on loopback, before an upstream that breaks on purpose. At 60 % of the load that it
 and this client can do, 1 % of the requests meet a fault, before or after content, on routes with and without breakers,
-hedging and continuation; 1 % are left by their client; 2 % share idempotency keys; the configuration is read again
-every minute.
+hedging and continuation; 1 % are left by their client; 2 % share idempotency keys; a fifth each are Messages and
+Responses, the rest chat; half come on connections that are kept; the configuration is read again every minute.
 
 1. `kills` times: load, kill -9 in the middle of it, start again.
 2. `cancels` clients that leave: at once, while the model is silent, after the head, in the middle.
@@ -266,6 +266,7 @@ def run(minutes: float, kills: int, cancels: int, reloads: int, seed: int, kill_
         wrong.append(f"the router ended with {status}")
     seen = soak.seen
     say(f"answers     {len(seen.answered)}, by status {dict(seen.statuses)}; {seen.replayed} by key")
+    say(f"spoken      {dict(seen.spoken)}; {seen.on_kept} on a connection that had brought an answer before")
     say(f"broken      {len(seen.broken)} streams ended with an honest error, {len(seen.unexplained)} unexplained")
     say(f"kills       {soak.killed} came into {seen.interrupted} requests")
     say(f"starts      the first took {soak.starts[0]:.2f} s, the slowest {max(soak.starts):.2f} s")

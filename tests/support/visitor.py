@@ -1,20 +1,19 @@
 """Clients of a long run: each asks one thing after another, knows what it must be told, and keeps what it saw.
 
+They speak chat, Messages and Responses, half of the time on a connection that they keep from one request to the next.
 Their requests go to routes (`ROUTES`) that are named by what their models do, which break on purpose.
 """
 
 import random
-import socket
 import threading
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
 
-import orjson
-
-from tests.serving.router import Answer, events, parse
+from tests.serving.router import parse
 from tests.support.faults.scenarios import TEXT
+from tests.support.line import Line, complete, exchange, leave, request
+from tests.support.spoken import ended, problem, said
 
 BEFORE = (
     "error-500", "rate-limit", "reset", "cut-before-content", "garbage", "error-in-stream", "bytewise", "comments",
@@ -34,6 +33,9 @@ ROUTES = {
     "hedge": SILENT,
 }
 
+SPOKEN = ("chat", "chat", "chat", "messages", "responses")  # of five requests
+KEEPING = 0.5
+HANGING_UP = 0.05  # of those on a kept connection: it is closed, and another is made
 FAULTY = 0.01
 LEAVING = 0.01
 KEYED = 0.02
@@ -56,6 +58,8 @@ class Seen:
     interrupted: int = 0
     tries_lost: int = 0  # at most
     replayed: int = 0
+    on_kept: int = 0  # whole answers on a connection that had brought one before
+    spoken: Counter[str] = field(default_factory=Counter)  # answers by dialect
     statuses: Counter[str] = field(default_factory=Counter)
     unexplained: list[str] = field(default_factory=list)
     kept: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -85,61 +89,18 @@ class Seen:
         return self.blind + len(self.left)
 
 
-def request(model: str, stream: bool, key: str = "", text: str = "Hello") -> bytes:
-    body = orjson.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]})
-    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-    head += f"Idempotency-Key: {key}\r\n" if key else ""
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def exchange(port: int, model: str, stream: bool, key: str = "") -> bytes:
-    """All bytes of an answer."""
-    parts = bytearray()
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as connection:
-        connection.sendall(request(model, stream, key))
-        while part := connection.recv(65536):
-            parts += part
-    return bytes(parts)
-
-
-def leave(port: int, model: str, stream: bool, after_bytes: int, after: float) -> bytes:
-    """Asks and goes: after `after_bytes` of the answer, or, where none are waited for, after so many seconds."""
-    parts = bytearray()
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as connection:
-        connection.sendall(request(model, stream))
-        if not after_bytes:
-            time.sleep(after)
-        while len(parts) < after_bytes and (part := connection.recv(4096)):
-            parts += part
-    return bytes(parts)
-
-
 def wrong(kind: str, name: str, raw: bytes, stream: bool) -> str | None:
     """What is wrong with an answer; "" where it broke as it may, which is told by an error and never as an end."""
     answer = parse(raw)
-    whole = raw.endswith(b"0\r\n\r\n") if stream else len(answer.body) == int(answer.headers["content-length"])
-    if not whole:
-        return "an answer that is not whole"
     if answer.status != 200:
         return f"status {answer.status}: {answer.body[-200:]!r}"
-    said, ended = _said(answer, stream)
-    if (
-        ended
-        and said.split() == (BYTEWISE if answer.headers["x-router-model"].startswith("bytewise") else TEXT).split()
-    ):
-        return None
-    if ended:
-        return f"another text than the model's: {said[-100:]!r}"
+    text = said(answer)
+    if ended(answer):
+        wanted = BYTEWISE if answer.headers["x-router-model"].startswith("bytewise") else TEXT
+        return None if text.split() == wanted.split() else f"another text than the model's: {text[-100:]!r}"
     may_break = stream and name in AFTER and kind != "continue"
-    return "" if may_break and TEXT.startswith(said) else f"broke: {answer.body[-200:]!r}"
-
-
-def _said(answer: Answer, stream: bool) -> tuple[str, bool]:
-    if not stream:
-        return str(answer.json()["choices"][0]["message"]["content"]), True
-    found = events(answer)
-    deltas = [choice["delta"] for one in found if isinstance(one, dict) for choice in one.get("choices", ())]
-    return "".join(one.get("content") or "" for one in deltas), found[-1] == "[DONE]"
+    honest = TEXT.startswith(text) and problem(answer) is not None
+    return "" if may_break and honest else f"broke: {answer.body[-200:]!r}"
 
 
 class Client(threading.Thread):
@@ -153,8 +114,16 @@ class Client(threading.Thread):
         self.pause = pause
         self.over = threading.Event()
         self.dying = threading.Event()  # the router is being killed: what breaks now is explained
+        self.line: Line | None = None
+        self.life = 0  # of the router that is at its other end
 
     def run(self) -> None:
+        try:
+            self._visit()
+        finally:
+            self._hang_up()
+
+    def _visit(self) -> None:
         while not self.over.is_set():
             luck = self.random.random()
             if luck < LEAVING:
@@ -171,23 +140,23 @@ class Client(threading.Thread):
         if self.random.random() < FAULTY:
             kind = self.random.choice(tuple(ROUTES))
             name = self.random.choice([one for one in ROUTES[kind] if one != "drip"])
-        stream = self.random.random() < 0.5
-        self._told(kind, name, stream, self._exchange(f"{kind}-{name}", name, stream))
+        speaks, stream = self.random.choice(SPOKEN), self.random.random() < 0.5
+        self._told(kind, name, speaks, stream, self._exchange(f"{kind}-{name}", name, speaks, stream))
 
     def again(self) -> None:
         """With a key that others use too: one of them asks the model, the others are told the same."""
         number, life = self.random.randrange(KEYS), self.seen.life
-        key, stream = f"{life}-{number}", number % 2 == 0
-        raw = self._exchange("plain-ok", "ok", stream, key)
+        key, speaks, stream = f"{life}-{number}", SPOKEN[number // 2 % len(SPOKEN)], number % 2 == 0
+        raw = self._exchange("plain-ok", "ok", speaks, stream, key)
         if raw is None:
             return
         answer = parse(raw)
-        if answer.status == 409 and b"idempotency_in_progress" in answer.body:
-            return
+        if answer.status == 409 and answer.headers.get("x-should-retry") == "true":
+            return  # one with this key is running
         if "idempotent-replayed" not in answer.headers:
             with self.seen.lock:
                 twice = self.seen.life == life and key in self.seen.kept
-            self._told("plain", "ok", stream, raw)
+            self._told("plain", "ok", speaks, stream, raw)
             if twice:
                 self._complain(f"key {key}: the model was asked twice")
         with self.seen.lock:
@@ -203,37 +172,63 @@ class Client(threading.Thread):
     def goes(self) -> None:
         goes(self.port, self.seen, self.random, self.dying)
 
-    def _exchange(self, route: str, name: str, stream: bool, key: str = "") -> bytes | None:
+    def _exchange(self, route: str, name: str, speaks: str, stream: bool, key: str = "") -> bytes | None:
         dying = self.dying.is_set()
         reached = True
+        keep = self.random.random() < KEEPING
+        data = request(route, stream, key, speaks=speaks, keep=keep)
         try:
-            raw = exchange(self.port, route, stream, key)
-            if raw.endswith(b"0\r\n\r\n") or (raw and not stream):
+            raw = self._on_line(data) if keep else exchange(self.port, data)
+            if complete(raw):
                 parse(raw)
                 return raw
-            problem = f"{len(raw)} bytes that are not whole"
+            fault = f"{len(raw)} bytes that are not whole"
         except (OSError, ValueError, IndexError) as error:
             reached = not isinstance(error, ConnectionRefusedError)
-            problem = f"{type(error).__name__}: {error}"
+            fault = f"{type(error).__name__}: {error}"
         if dying or self.dying.is_set():
             if reached:
                 with self.seen.lock:
                     self.seen.interrupt(name)
             self.over.wait(0.01)
         else:
-            self._complain(f"{route}: {problem}")
+            self._complain(f"{route}, {speaks}{', kept' * keep}: {fault}")
         return None
 
-    def _told(self, kind: str, name: str, stream: bool, raw: bytes | None) -> None:
+    def _on_line(self, data: bytes) -> bytes:
+        """On the connection that is kept. One that a kill has closed is of another life, and is not asked again."""
+        if self.life != self.seen.life or self.random.random() < HANGING_UP:
+            self._hang_up()
+        if self.line is None:
+            self.life = self.seen.life
+            self.line = Line(self.port)
+        line = self.line
+        try:
+            raw = line.exchange(data)
+        finally:
+            if line.over:
+                self._hang_up()
+        if line.asked > 1 and complete(raw):
+            with self.seen.lock:
+                self.seen.on_kept += 1
+        return raw
+
+    def _hang_up(self) -> None:
+        if self.line is not None:
+            self.line.close()
+            self.line = None
+
+    def _told(self, kind: str, name: str, speaks: str, stream: bool, raw: bytes | None) -> None:
         if raw is None:
             return
         try:
             complaint = wrong(kind, name, raw, stream)
             id = parse(raw).headers.get("x-router-decision-id", "")  # noqa: A001 - the wire's own word
-        except (ValueError, IndexError, KeyError) as error:
+        except (AssertionError, ValueError, LookupError) as error:  # what cannot be read is what is looked for
             complaint, id = f"{type(error).__name__}: {error}", ""  # noqa: A001
         with self.seen.lock:
             self.seen.statuses[raw[9:12].decode()] += 1
+            self.seen.spoken[speaks] += 1
             if complaint is None:
                 self.seen.answered.append(id)
             elif not complaint:
@@ -241,7 +236,7 @@ class Client(threading.Thread):
             elif self.dying.is_set():
                 self.seen.interrupt(name)
         if complaint and not self.dying.is_set():
-            self._complain(f"{kind}-{name}: {complaint}")
+            self._complain(f"{kind}-{name}, {speaks}: {complaint}")
 
     def _complain(self, text: str) -> None:
         with self.seen.lock:
@@ -251,11 +246,12 @@ class Client(threading.Thread):
 def goes(port: int, seen: Seen, luck: random.Random, dying: threading.Event) -> None:
     """A client that leaves: at once, while the model is silent, after the head, in the middle; streamed or whole."""
     name, stream = luck.choice(LEFT), luck.random() < 0.5
-    speaks = name == "ok" or (stream and name not in SILENT)
-    after_bytes = luck.choice((0, 1, 3000)) if speaks else 0
+    answers = name == "ok" or (stream and name not in SILENT)
+    after_bytes = luck.choice((0, 1, 3000)) if answers else 0
+    data = request(f"plain-{name}", stream, speaks=luck.choice(SPOKEN))
     raw, was_dying = b"", dying.is_set()
     try:
-        raw = leave(port, f"plain-{name}", stream, after_bytes, luck.choice((0.0, 0.005, 0.05)))
+        raw = leave(port, data, after_bytes, luck.choice((0.0, 0.005, 0.05)))
     except ConnectionRefusedError:  # nobody was there to be left
         return
     except OSError:

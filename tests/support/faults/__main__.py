@@ -2,8 +2,8 @@
 
 usage: python -m tests.support.faults [--port 9000] [--list]
 
-It speaks OpenAI's chat completions and Anthropic's messages. The `model` of a request chooses what happens; `fb-ok`
-answers well.
+It speaks OpenAI's chat completions, completions and responses, and Anthropic's messages. The `model` of a request
+chooses what happens; `fb-ok` answers well.
 
 examples:
   python -m tests.support.faults --list

@@ -18,6 +18,7 @@ from tests.support.faults.scenarios import SCENARIOS, Close, Drip, Reset, Send, 
 from tests.support.faults.wire import Ask, Wire, error
 
 _TIMES = 100
+PROMPTS = ("messages", "input", "prompt")  # the field that holds it, whichever the wire
 
 
 @dataclass
@@ -60,11 +61,10 @@ class FaultServer:
         data = await reader.readexactly(int(lengths[0])) if lengths else b""
         body = orjson.loads(data) if data else {}
         model = str(body.get("model", "ok"))
-        path = head.split(" ", 2)[1]
-        wire: Wire = "anthropic" if "/messages" in path else "responses" if path.endswith("/responses") else "openai"
+        wire = _wire(head.split(" ", 2)[1])
         keys = re.findall(r"(?im)^(?:authorization: bearer|x-api-key:) *(.+?)\r$", head)
         self.credentials.update(keys)
-        secrets = f"{keys} {orjson.dumps(body.get('messages') or body.get('input')).decode()}"
+        secrets = f"{keys} {orjson.dumps([body.get(name) for name in PROMPTS]).decode()}"
         ask = Ask(wire, model, bool(body.get("stream")), self.requests[model], secrets)
         self.requests[model] += 1
         self.bodies[model] = body
@@ -84,6 +84,14 @@ class FaultServer:
             self.running -= 1
             for one in (work, left):
                 one.cancel()
+
+
+def _wire(path: str) -> Wire:
+    if "/messages" in path:
+        return "anthropic"
+    if path.endswith("/responses"):
+        return "responses"
+    return "completions" if path.endswith("/completions") and "/chat/" not in path else "openai"
 
 
 async def _play(steps: tuple[Step, ...] | Any, writer: asyncio.StreamWriter) -> bool:

@@ -1,4 +1,4 @@
-"""Good answers on the three wires that upstreams speak, as the parts that faults are made of."""
+"""Good answers on the four wires that upstreams speak, as the parts that faults are made of."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 from msgspec import Struct
 
-Wire: TypeAlias = Literal["openai", "anthropic", "responses"]
+Wire: TypeAlias = Literal["openai", "completions", "anthropic", "responses"]
 TOKENS = tuple(f"word{i} " for i in range(60))
 JSON_TYPE = "application/json"
 
@@ -34,6 +34,7 @@ def chunk(data: bytes) -> bytes:
 
 END = b"0\r\n\r\n"
 SSE_HEAD = head(200, "Content-Type: text/event-stream")
+_COUNTS = {"prompt_tokens": 100, "completion_tokens": 60, "total_tokens": 160}
 
 
 def body(ask: Ask, text: str, usage: bool = True) -> bytes:
@@ -46,12 +47,14 @@ def body(ask: Ask, text: str, usage: bool = True) -> bytes:
         }  # fmt: skip
     elif ask.wire == "responses":
         document = _response(ask, [_item(text)], "completed")
+    elif ask.wire == "completions":
+        document = {**_text(ask, text, "stop"), "usage": _COUNTS}
     else:
         message = {"role": "assistant", "content": text, "refusal": None}
         document = {
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": ask.model,
             "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 60, "total_tokens": 160},
+            "usage": _COUNTS,
         }  # fmt: skip
     if not usage:
         document.pop("usage", None)
@@ -128,12 +131,14 @@ def events(ask: Ask, tokens: Sequence[str], usage: bool = True) -> tuple[list[by
         return [_named(one) for one in before], [_named(one) for one in said], [_named(one) for one in after]
     if ask.wire == "responses":
         return _response_events(ask, tokens, usage)
-    opening = [_delta(ask, {"role": "assistant", "content": ""})]
-    ending = [_delta(ask, {}, "stop")]
-    if usage:
-        counts = {"prompt_tokens": 100, "completion_tokens": 60, "total_tokens": 160}
-        ending.append(b"data: " + orjson.dumps({**_chunk(ask), "choices": [], "usage": counts}))
-    return opening, [_delta(ask, {"content": token}) for token in tokens], [*ending, b"data: [DONE]"]
+    if ask.wire == "completions":
+        opening, ending = _text(ask, ""), _text(ask, "", "stop")
+        words = [_text(ask, token) for token in tokens]
+    else:
+        opening, ending = _delta(ask, {"role": "assistant", "content": ""}), _delta(ask, {}, "stop")
+        words = [_delta(ask, {"content": token}) for token in tokens]
+    last = [ending, {**ending, "choices": [], "usage": _COUNTS}] if usage else [ending]
+    return [_data(opening)], [_data(one) for one in words], [*(_data(one) for one in last), b"data: [DONE]"]
 
 
 def _response_events(ask: Ask, tokens: Sequence[str], usage: bool) -> tuple[list[bytes], list[bytes], list[bytes]]:
@@ -162,10 +167,20 @@ def _named(document: dict[str, Any]) -> bytes:
     return b"event: %b\ndata: %b" % (str(document["type"]).encode(), orjson.dumps(document))
 
 
-def _chunk(ask: Ask) -> dict[str, Any]:
-    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": ask.model}
+def _data(document: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(document)
 
 
-def _delta(ask: Ask, delta: dict[str, Any], finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return b"data: " + orjson.dumps({**_chunk(ask), "choices": [choice]})
+def _delta(ask: Ask, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": ask.model,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }  # fmt: skip
+
+
+def _text(ask: Ask, text: str, finish: str | None = None) -> dict[str, Any]:
+    """A whole text completion without its usage, or a chunk of one: both look the same."""
+    return {
+        "id": "cmpl-1", "object": "text_completion", "created": 1700000000, "model": ask.model,
+        "choices": [{"index": 0, "text": text, "finish_reason": finish, "logprobs": None}],
+    }  # fmt: skip
