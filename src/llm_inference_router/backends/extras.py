@@ -6,7 +6,7 @@
 | cache_control, citations, reasoning, reasoning_content  | left out                 | sent on       | left out    |
 | is_error                                                | left out                 | sent on       | said        |
 | pictures in the result of a tool                        | the user shows them      | the same      | the same    |
-| system messages after the first (Messages alone)        |                          |               | as it takes |
+| system messages after the first                         | sent on                  | sent on       | as it takes |
 | top_k, efforts, tiers, more than four stops             | sent on                  | sent on       | as it takes |
 
 OpenAI refuses a message with a field that it does not know; other servers use such fields or skip them. What a chat
@@ -45,9 +45,7 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
     """Changes `body`, a copy of the request's, in place; says what was changed."""
     translated = request.dialect != "chat"
     strict = translated or quirks.strict_messages
-    placed = (
-        instructions.in_chat(body["messages"]) if request.dialect == "messages" and quirks.name != "openai" else None
-    )
+    placed = instructions.in_chat(body["messages"]) if translated and quirks.name != "openai" else None
     if placed is not None:
         body["messages"] = placed
     stripping = _Stripping(_STRICT if strict else _ALWAYS, request.dialect)
@@ -59,7 +57,7 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
     if translated:
         _fit(body, request, model, quirks, stripping.warnings)
     if placed is not None:
-        stripping.warnings.append(warning("rewritten", "messages"))
+        stripping.warnings.append(warning("rewritten", "input" if request.dialect == "responses" else "messages"))
     return list(dict.fromkeys(stripping.warnings))
 
 
