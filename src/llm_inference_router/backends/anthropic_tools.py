@@ -12,9 +12,14 @@ from msgspec import Struct
 
 from llm_inference_router.backends.anthropic_schema import closed
 from llm_inference_router.config.claude import Claude
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import unread, warning
 
 FREE_TEXT: Final = "input"  # the one field of a custom tool
+_TOOL: Final = frozenset({"type", "function", "custom", "cache_control"})
+_FUNCTION: Final = frozenset({"name", "description", "parameters", "strict"})
+_CUSTOM: Final = frozenset({"name", "description", "format"})
+# When a tool is shown to the model, how its input is cut into events, and a mark in a place that nobody reads.
+_HINTS: Final = frozenset({"defer_loading", "eager_input_streaming", "cache_control"})
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
 
 
@@ -34,12 +39,18 @@ def custom_names(body: Mapping[str, Any]) -> frozenset[str]:
 
 def translate(body: Mapping[str, Any], model: Claude, warnings: list[str]) -> Tools | None:
     """None where the request has no tools."""
-    made = [_tool({"function": function}, model, warnings) for function in body.get("functions") or ()]
+    made = []
+    for function in body.get("functions") or ():
+        warnings += unread(function, _FUNCTION, "functions", _HINTS)
+        made.append(_tool({"function": function}, model, warnings))
     for tool in body.get("tools") or ():
         kind = tool.get("type", "function")
+        warnings += unread(tool, _TOOL, "tools", _HINTS)
         if kind == "function":
+            warnings += unread(tool["function"], _FUNCTION, "tools.function", _HINTS)
             made.append(_tool(tool, model, warnings))
         elif kind == "custom" and isinstance(_custom(tool).get("name"), str):
+            warnings += unread(_custom(tool), _CUSTOM, "tools.custom", _HINTS)
             made.append(_free(tool, warnings))
         else:
             warnings.append(warning("dropped", "tools"))
@@ -84,9 +95,7 @@ def _tool(tool: Mapping[str, Any], model: Claude, warnings: list[str]) -> dict[s
             made |= {"strict": True, "input_schema": strict.schema}
             if strict.weaker:
                 warnings.append(warning("weakened", "tools.strict"))
-    if isinstance(tool.get("cache_control"), dict):
-        made["cache_control"] = tool["cache_control"]
-    return made
+    return _cached(made, tool)
 
 
 def _free(tool: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
@@ -107,6 +116,12 @@ def _free(tool: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
     if said:
         made["description"] = "\n\n".join(said)
     warnings.append(warning("rewritten", "tools"))
+    return _cached(made, tool)
+
+
+def _cached(made: dict[str, Any], tool: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(tool.get("cache_control"), dict):
+        made["cache_control"] = tool["cache_control"]
     return made
 
 

@@ -57,7 +57,7 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
     if translated:
         _fit(body, request, model, quirks, stripping.warnings)
     if placed is not None:
-        stripping.warnings.append(warning("rewritten", "input" if request.dialect == "responses" else "messages"))
+        stripping.warnings.append(warning("rewritten", "messages"))
     return list(dict.fromkeys(stripping.warnings))
 
 

@@ -11,11 +11,20 @@ from typing import Any, Final
 from llm_inference_router.dialects import signature
 from llm_inference_router.dialects.invalid import invalid_type, invalid_value, unfit
 from llm_inference_router.dialects.responses_content import content, optional_text, sees, text_at
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import unread, warning
 
 REDACTED: Final = "redacted:"
 """What stands before the data of a redacted block in `encrypted_content`: two kinds of opaque text share that field."""
 
+_ALWAYS: Final = frozenset({"type", "id", "status"})
+_READ: Final = {
+    "message": _ALWAYS | {"role", "content"},
+    "function_call": _ALWAYS | {"call_id", "name", "arguments"},
+    "function_call_output": _ALWAYS | {"call_id", "output"},
+    "reasoning": _ALWAYS | {"content", "summary", "encrypted_content"},
+}
+# Which part of its answer a message was, and who asked for a call, in an answer that is sent back.
+_HINTS: Final = frozenset({"phase", "caller", "created_by"})
 _ROLES: Final = ("user", "system", "developer", "assistant")
 _SUPPORTED: Final = "'user', 'assistant', 'system' and 'developer'"
 
@@ -40,6 +49,8 @@ class Turns:
             kind = "message" if "role" in raw else "item_reference" if raw.keys() <= {"id", "type"} and raw else None
         if type(kind) is not str:
             raise unfit(f"{place}.type", "a string", kind)
+        if kind in _READ:
+            self.warnings += unread(raw, _READ[kind], kind, _HINTS)
         if kind == "message":
             self._message(raw, place)
         elif kind == "function_call":

@@ -9,13 +9,14 @@ from typing import Any, Final, NoReturn
 
 from llm_inference_router.dialects.invalid import empty, invalid_type, invalid_value, quoted, unfit
 from llm_inference_router.dialects.responses_content import optional_text, text_at
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import unread, warning
 from llm_inference_router.errors import InvalidRequest
 
 OWN: Final = "tool_choice"
 """The word for a choice that no chat API can be given."""
 
 _READ: Final = frozenset({"type", "name", "description", "parameters", "strict"})
+_HINTS: Final = frozenset({"defer_loading"})  # when a tool is shown to the model: it can be called all the same
 _WORDS: Final = frozenset({"auto", "none", "required"})
 
 
@@ -31,7 +32,7 @@ class Tools:
         self._read(doc.get("tools"))
         self._choose(doc.get("tool_choice"), warnings)
         warnings += [warning("dropped", kind) for kind in self._hosted]
-        warnings += [warning("dropped", f"tools.{field}") for field in self._unread]
+        warnings += self._unread
         if not self.chat:
             self.choice = None  # chat refuses a choice among nothing
 
@@ -47,7 +48,7 @@ class Tools:
             kind = text_at(tool, "type", place)
             if kind == "function":
                 self.chat.append({"type": "function", "function": _function(tool, place)})
-                self._unread += [field for field in tool if field not in _READ and tool[field]]
+                self._unread += unread(tool, _READ, "tools", _HINTS)
             else:
                 self._hosted.append(kind)
 
