@@ -1,20 +1,18 @@
 """Tools and the choice among them, from OpenAI's words to Anthropic's.
 
-Custom tools, which take free text, become tools of one text field; `custom_names` tells which calls have to be turned
-back.
+Custom tools, which take free text, become tools of one text field.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
 from msgspec import Struct
 
 from llm_inference_router.backends.anthropic_schema import closed
 from llm_inference_router.config.claude import Claude
+from llm_inference_router.dialects.custom import PARAMETERS, custom_of, described
 from llm_inference_router.dialects.warning import unread, warning
 
-FREE_TEXT: Final = "input"  # the one field of a custom tool
 _TOOL: Final = frozenset({"type", "function", "custom", "cache_control"})
 _FUNCTION: Final = frozenset({"name", "description", "parameters", "strict"})
 _CUSTOM: Final = frozenset({"name", "description", "format"})
@@ -31,12 +29,6 @@ class Tools(Struct, frozen=True):
     demand: str = ""
 
 
-def custom_names(body: Mapping[str, Any]) -> frozenset[str]:
-    """The custom tools of a chat request."""
-    tools = body.get("tools") or ()
-    return frozenset(name for tool in tools if tool.get("type") == "custom" and (name := _custom(tool).get("name")))
-
-
 def translate(body: Mapping[str, Any], model: Claude, warnings: list[str]) -> Tools | None:
     """None where the request has no tools."""
     made = []
@@ -49,8 +41,8 @@ def translate(body: Mapping[str, Any], model: Claude, warnings: list[str]) -> To
         if kind == "function":
             warnings += unread(tool["function"], _FUNCTION, "tools.function", _HINTS)
             made.append(_tool(tool, model, warnings))
-        elif kind == "custom" and isinstance(_custom(tool).get("name"), str):
-            warnings += unread(_custom(tool), _CUSTOM, "tools.custom", _HINTS)
+        elif kind == "custom" and isinstance(custom_of(tool).get("name"), str):
+            warnings += unread(custom_of(tool), _CUSTOM, "tools.custom", _HINTS)
             made.append(_free(tool, warnings))
         else:
             warnings.append(warning("dropped", "tools"))
@@ -99,23 +91,11 @@ def _tool(tool: Mapping[str, Any], model: Claude, warnings: list[str]) -> dict[s
 
 
 def _free(tool: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
-    custom = _custom(tool)
-    said = [custom["description"]] if isinstance(custom.get("description"), str) else []
-    form = custom.get("format")
-    if isinstance(form, dict) and form.get("type") == "grammar":
-        said.append(f"The input must follow this grammar: {orjson.dumps(form.get('grammar')).decode()}")
-        warnings.append(warning("weakened", "tools.custom.format"))
-    made: dict[str, Any] = {
-        "name": custom["name"],
-        "input_schema": {
-            "type": "object",
-            "properties": {FREE_TEXT: {"type": "string"}},
-            "required": [FREE_TEXT],
-        },
-    }
-    if said:
-        made["description"] = "\n\n".join(said)
-    warnings.append(warning("rewritten", "tools"))
+    custom = custom_of(tool)
+    made: dict[str, Any] = {"name": custom["name"], "input_schema": PARAMETERS}
+    description = described(custom, warnings)
+    if description:
+        made["description"] = description
     return _cached(made, tool)
 
 
@@ -156,8 +136,3 @@ def _named(choice: Mapping[str, Any]) -> str | None:
     inner = choice.get("function", choice.get("custom", choice))
     name = inner.get("name") if isinstance(inner, dict) else None
     return name if isinstance(name, str) else None
-
-
-def _custom(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    inner = tool.get("custom")
-    return inner if isinstance(inner, dict) else {}

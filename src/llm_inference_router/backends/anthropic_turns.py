@@ -16,8 +16,8 @@ import orjson
 
 from llm_inference_router.backends import normalise
 from llm_inference_router.backends.anthropic_thinking import own_of
-from llm_inference_router.backends.anthropic_tools import FREE_TEXT
 from llm_inference_router.backends.instructions import NOTE, OPERATOR
+from llm_inference_router.dialects.custom import FREE_TEXT
 from llm_inference_router.dialects.warning import unread, warning
 
 Block = dict[str, Any]

@@ -7,6 +7,7 @@
 | is_error                                                | left out                 | sent on       | said        |
 | pictures in the result of a tool                        | the user shows them      | the same      | the same    |
 | system messages after the first                         | sent on                  | sent on       | as it takes |
+| custom tools (Responses alone)                          |                          |               | functions   |
 | top_k, efforts, tiers, more than four stops             | sent on                  | sent on       | as it takes |
 
 OpenAI refuses a message with a field that it does not know; other servers use such fields or skip them. What a chat
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from llm_inference_router.backends import instructions
 from llm_inference_router.backends.quirks import Quirks
+from llm_inference_router.dialects import custom
 from llm_inference_router.dialects.signature import untag
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Model
@@ -48,7 +50,11 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
     placed = instructions.in_chat(body["messages"]) if translated and quirks.name != "openai" else None
     if placed is not None:
         body["messages"] = placed
+    said: list[str] = []
+    if request.dialect == "responses" and quirks.name != "openai":
+        custom.as_functions(body, said)
     stripping = _Stripping(_STRICT if strict else _ALWAYS, request.dialect)
+    stripping.warnings += said
     messages = stripping.messages(body["messages"])
     if messages is not None:
         body["messages"] = messages

@@ -6,6 +6,7 @@ import orjson
 
 from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.base import Head, Writer
+from llm_inference_router.dialects.custom import custom_names
 from llm_inference_router.dialects.fault import Rendered, render
 from llm_inference_router.dialects.responses_items import Items
 from llm_inference_router.dialects.responses_object import response, status_of
@@ -28,7 +29,7 @@ class Responses:
     def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head) -> dict[str, Any]:
         choice = completion["choices"][0]
         finish = choice["finish_reason"]
-        status, output = status_of(finish), Items(head.id)
+        status, output = status_of(finish), Items(head.id, custom_names(request.body))
         for _ in output.message(choice["message"], choice.get("logprobs")):
             pass
         for _ in output.close(status):

@@ -1,6 +1,6 @@
 """The items of a Responses request as chat's messages.
 
-What a model gave out in one turn (reasoning, a message, calls of functions) is several items here and one assistant
+What a model gave out in one turn (reasoning, a message, calls of tools) is several items here and one assistant
 message in chat, so neighbours are joined. Items of tools that OpenAI itself runs have no counterpart; a relay passes
 them.
 """
@@ -21,6 +21,8 @@ _READ: Final = {
     "message": _ALWAYS | {"role", "content"},
     "function_call": _ALWAYS | {"call_id", "name", "arguments"},
     "function_call_output": _ALWAYS | {"call_id", "output"},
+    "custom_tool_call": _ALWAYS | {"call_id", "name", "input"},
+    "custom_tool_call_output": _ALWAYS | {"call_id", "output"},
     "reasoning": _ALWAYS | {"content", "summary", "encrypted_content"},
 }
 # Which part of its answer a message was, and who asked for a call, in an answer that is sent back.
@@ -55,7 +57,9 @@ class Turns:
             self._message(raw, place)
         elif kind == "function_call":
             self._call(raw, place)
-        elif kind == "function_call_output":
+        elif kind == "custom_tool_call":
+            self._custom(raw, place)
+        elif kind in ("function_call_output", "custom_tool_call_output"):
             self._output(raw, place)
         elif kind == "reasoning":
             self._reasoning(raw, place)
@@ -92,8 +96,16 @@ class Turns:
     def _call(self, raw: Mapping[str, Any], place: str) -> None:
         call, name, arguments = (text_at(raw, field, place) for field in ("call_id", "name", "arguments"))
         function = {"name": name, "arguments": arguments}
+        self._calls().append({"id": call, "type": "function", "function": function})
+
+    def _custom(self, raw: Mapping[str, Any], place: str) -> None:
+        call, name, given = (text_at(raw, field, place) for field in ("call_id", "name", "input"))
+        self._calls().append({"id": call, "type": "custom", "custom": {"name": name, "input": given}})
+
+    def _calls(self) -> list[dict[str, Any]]:
         turn = self._turn or self._begin()
-        turn.setdefault("tool_calls", []).append({"id": call, "type": "function", "function": function})
+        calls: list[dict[str, Any]] = turn.setdefault("tool_calls", [])
+        return calls
 
     def _output(self, raw: Mapping[str, Any], place: str) -> None:
         call = text_at(raw, "call_id", place)
