@@ -144,6 +144,10 @@ def test_a_later_one_is_a_note_in_its_place_so_that_a_cached_prompt_is_known_aga
     assert warnings == ["info;rewritten;messages"]
     assert sent(name, SAID, SO, LATER, SAID)[0]["messages"][2]["content"] == [HI_TEXT, NOTED]
     assert sent(name, SAID, SO, LATER)[0]["messages"][2]["content"] == NOTE + "b"
+    assert sent(name, SAID, LATER, SAID)[0]["messages"][0]["content"] == [HI_TEXT, NOTED, HI_TEXT]
+    blocks = sent(name, SAID, CALLED, LATER, DONE, LATER, SAID)[0]["messages"][2]["content"]
+    assert [block["type"] for block in blocks] == ["tool_result", "text", "text", "text"]
+    assert blocks[1:] == [NOTED, NOTED, HI_TEXT]
 
 
 @pytest.mark.proves("chat", "anthropic", "system", evidence="specification")

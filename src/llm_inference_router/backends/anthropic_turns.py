@@ -122,7 +122,7 @@ class Turns:
                 return
             blocks = [{"type": "text", "text": EMPTY_TEXT}]
             self.warnings.append(warning("rewritten", "messages"))
-        if role == "assistant" and self._held:
+        if self._held and (role == "assistant" or not self._instructed):
             self._instruct()
         if self._turns and self._turns[-1]["role"] == role:
             self._turns[-1]["content"] += blocks
@@ -130,7 +130,7 @@ class Turns:
             self._turns.append({"role": role, "content": blocks})
 
     def _instruct(self, *, last: bool = False) -> None:
-        """The system speaks after a turn of the user's, and at the end; between two of the assistant's it waits."""
+        """The system speaks once the user has, and at the end: a turn of its own only when the user's is over."""
         turns, held = self._turns, self._held
         after = bool(turns) and turns[-1]["role"] == "user"
         if not held or not (after or last):
