@@ -43,8 +43,8 @@ def test_system_and_developer_messages_become_the_system_prompt() -> None:
     body, _ = encoded(
         [
             {"role": "system", "content": "a"},
-            {"role": "user", "content": "hi"},
             {"role": "developer", "content": [{"type": "text", "text": "b"}]},
+            {"role": "user", "content": "hi"},
         ]
     )
     assert body["system"] == "a\n\nb"

@@ -9,10 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_inference_router.backends.base import Answer
+from llm_inference_router.backends.instructions import NOTE
 from llm_inference_router.dialects.chat import parse
 from tests.backends import wire
 from tests.backends.claude import (
     EARLY,
+    LATE,
+    MIDDLE,
+    NEW,
+    TOOL,
     answered,
     anthropic,
     encoded,
@@ -54,7 +59,7 @@ def test_an_image_loses_only_its_detail() -> None:
     ("fields", "user", "lost"),
     [
         ({"user": "u"}, "u", ()),
-        ({"safety_identifier": "s", "user": "u"}, "s", ()),
+        ({"safety_identifier": "s", "user": "u"}, "s", ("warning;dropped;user",)),
         ({"metadata": {"user_id": "m"}}, "m", ()),
         ({"metadata": {"user_id": "m", "team": "t"}}, "m", ("warning;dropped;metadata",)),
         ({"prompt_cache_key": "k"}, None, ("info;dropped;prompt_cache_key",)),
@@ -112,12 +117,117 @@ def test_what_anthropic_has_no_word_for_is_left_out_and_named(name: str) -> None
 def test_developer_and_system_messages_are_the_system_prompt() -> None:
     turns = [
         {"role": "developer", "content": "a"},
-        {"role": "user", "content": "hi"},
         {"role": "system", "content": "b"},
+        {"role": "user", "content": "hi"},
     ]
     body, warnings = encoded(EARLY, messages=turns)
     assert body["system"] == "a\n\nb"
     assert warnings == ()
+
+
+LATER = {"role": "developer", "content": "b"}
+SAID = {"role": "user", "content": "hi"}
+SO = {"role": "assistant", "content": "So."}
+ONE: dict[str, Any] = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+CALLED = {"role": "assistant", "tool_calls": [ONE]}
+DONE = {"role": "tool", "tool_call_id": "c", "content": "x"}
+NOTED = {"type": "text", "text": NOTE + "b"}
+HI_TEXT = {"type": "text", "text": "hi"}
+
+
+@pytest.mark.proves("chat", "anthropic", "system", evidence="specification")
+@pytest.mark.parametrize("name", [EARLY, MIDDLE, LATE, "another"])
+def test_a_later_one_is_a_note_in_its_place_so_that_a_cached_prompt_is_known_again(name: str) -> None:
+    body, warnings = sent(name, SAID, LATER, SO, SAID)
+    assert "system" not in body
+    assert body["messages"] == [{"role": "user", "content": [HI_TEXT, NOTED]}, SO, SAID]
+    assert warnings == ["info;rewritten;messages"]
+    assert sent(name, SAID, SO, LATER, SAID)[0]["messages"][2]["content"] == [HI_TEXT, NOTED]
+    assert sent(name, SAID, SO, LATER)[0]["messages"][2]["content"] == NOTE + "b"
+    assert sent(name, SAID, LATER, SAID)[0]["messages"][0]["content"] == [HI_TEXT, NOTED, HI_TEXT]
+    blocks = sent(name, SAID, CALLED, LATER, DONE, LATER, SAID)[0]["messages"][2]["content"]
+    assert [block["type"] for block in blocks] == ["tool_result", "text", "text", "text"]
+    assert blocks[1:] == [NOTED, NOTED, HI_TEXT]
+
+
+@pytest.mark.proves("chat", "anthropic", "system", evidence="specification")
+def test_a_model_that_hears_the_system_between_turns_is_given_it_there() -> None:
+    system = {"role": "system", "content": "b"}
+    body, warnings = sent(NEW, SAID, LATER, SO, SAID)
+    assert (body["messages"], warnings) == ([SAID, system, SO, SAID], [])
+    assert "system" not in body
+    # It takes one after a turn of the user, before one of the assistant or at the end, and no two in a row.
+    body, _ = sent(NEW, SAID, CALLED, LATER, DONE, LATER, SAID, SO, LATER, SAID)
+    roles = [turn["role"] for turn in body["messages"]]
+    assert roles == ["user", "assistant", "user", "system", "assistant", "user", "system"]
+    assert [block["type"] for block in body["messages"][2]["content"]] == ["tool_result", "text"]
+    assert body["messages"][3]["content"] == [{"type": "text", "text": "b"}] * 2
+    body, warnings = sent(NEW, SAID, SO, LATER)
+    assert body["messages"][2] == {"role": "user", "content": NOTE + "b"}
+    assert warnings == ["info;rewritten;messages"]
+
+
+def sent(name: str, *messages: dict[str, Any], **fields: Any) -> tuple[dict[str, Any], list[str]]:
+    """Not judged: the system may speak between the turns."""
+    request = parse(orjson.dumps({"model": "auto", "messages": list(messages), **fields}))
+    made = anthropic.encode(request, wire.model("anthropic", upstream_model=name))
+    return orjson.loads(made.call.body), list(made.warnings)
+
+
+PICTURE: dict[str, Any] = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "warned"),
+    [
+        ({"messages": [{"role": "system", "content": [HI_TEXT, PICTURE]}, SAID]}, "warning;dropped;image_url"),
+        ({"messages": [SAID, {"role": "assistant", "content": [HI_TEXT, PICTURE]}, SAID]}, "warning;dropped;image_url"),
+        ({"messages": [{"role": "user", "content": [{**HI_TEXT, "foo": 1}]}]}, "warning;dropped;text.foo"),
+        ({"messages": [{"role": "user", "content": [{**HI_TEXT, "foo": None}]}]}, None),
+        ({"messages": [{"role": "user", "content": [{**PICTURE, "foo": 1}]}]}, "warning;dropped;image_url.foo"),
+        (
+            {"messages": [{"role": "user", "content": [{**PICTURE, "image_url": {**PICTURE["image_url"], "x": 1}}]}]},
+            "warning;dropped;image_url.x",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [HI_TEXT, {"type": "video_url", "video_url": {"url": "u"}}]}]},
+            "warning;dropped;video_url",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [HI_TEXT, {"type": "audio_url", "audio_url": {"url": "u"}}]}]},
+            "warning;dropped;audio_url",
+        ),
+        (
+            {"messages": [SAID, {**SO, "content": [{"type": "thinking", "thinking": "t"}, HI_TEXT]}, SAID]},
+            "info;dropped;thinking",
+        ),
+        (
+            {"messages": [SAID, {**SO, "content": [{"type": "thinking", "thinking": "t", "signature": "s"}, HI_TEXT]}]},
+            "warning;dropped;thinking",
+        ),
+        (
+            {"messages": [SAID, {**CALLED, "tool_calls": [{**ONE, "extra_content": {"a": 1}}]}, DONE]},
+            "warning;dropped;tool_calls.extra_content",
+        ),
+        ({"tools": [{**TOOL, "input_examples": [{}]}]}, "warning;dropped;tools.input_examples"),
+        ({"tools": [{**TOOL, "defer_loading": True}]}, "info;dropped;tools.defer_loading"),
+        ({"tools": [{**TOOL, "defer_loading": False}]}, None),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "input_examples": [{}]}}]},
+            "warning;dropped;tools.function.input_examples",
+        ),
+        ({"functions": [{"name": "f", "foo": 1}]}, "warning;dropped;functions.foo"),
+        ({"safety_identifier": "a", "user": "b"}, "warning;dropped;user"),
+        ({"safety_identifier": "a", "user": "a"}, None),
+        ({"user": "a", "metadata": {"user_id": "b"}}, "warning;dropped;metadata.user_id"),
+        ({"user": "u" * 256}, None),
+        ({"user": "u" * 257}, "warning;clamped;user"),
+        ({"user": 5}, "warning;dropped;user"),
+    ],
+)
+def test_what_has_no_counterpart_within_a_field_is_named(fields: dict[str, Any], warned: str | None) -> None:
+    _, warnings = sent(MIDDLE, *fields.pop("messages", [SAID]), **fields)
+    assert [one for one in warnings if "messages[" not in one] == ([warned] if warned else [])
 
 
 # --- there and back ---------------------------------------------------------------------------------------------------

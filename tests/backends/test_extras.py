@@ -239,6 +239,8 @@ def test_what_of_a_messages_request_has_no_counterpart_is_named(
 
 
 RESULT = {"type": "function_call_output", "call_id": "c", "output": "o"}
+TEXT_OUT = {"type": "output_text", "text": "a"}
+SHOWN = {"type": "input_image", "image_url": "https://x.example/a.png"}
 
 
 @pytest.mark.parametrize("name", ["vllm", "openai", "ollama"])
@@ -251,6 +253,37 @@ RESULT = {"type": "function_call_output", "call_id": "c", "output": "o"}
         ({"input": [{"type": "reasoning", "summary": [SUMMARY]}, FUNCTION_CALL, RESULT]}, "info;dropped;reasoning"),
         ({"tools": [{"type": "function", "name": "f", "parameters": {}, "foo": 1}]}, "warning;dropped;tools.foo"),
         ({"tools": [{"type": "function", "name": "f", "parameters": {}, "foo": None}]}, None),
+        (
+            {"tools": [{"type": "function", "name": "f", "parameters": {}, "defer_loading": True}]},
+            "info;dropped;tools.defer_loading",
+        ),
+        ({"input": [{**HI, "foo": 1}]}, "warning;dropped;message.foo"),
+        ({"input": [{**HI, "foo": None, "id": "msg_1", "status": "completed"}]}, None),
+        ({"input": [HI, {"role": "assistant", "content": "a", "phase": "commentary"}]}, "info;dropped;message.phase"),
+        ({"input": [{**FUNCTION_CALL, "namespace": "n"}, RESULT]}, "warning;dropped;function_call.namespace"),
+        ({"input": [{**FUNCTION_CALL, "foo": 1}, RESULT]}, "warning;dropped;function_call.foo"),
+        ({"input": [FUNCTION_CALL, {**RESULT, "foo": 1}]}, "warning;dropped;function_call_output.foo"),
+        ({"input": [HI, {"type": "reasoning", "summary": [], "foo": 1}]}, "warning;dropped;reasoning.foo"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_text", "text": "q", "foo": 1}]}]},
+            "warning;dropped;input_text.foo",
+        ),
+        (
+            {"input": [HI, {"role": "assistant", "content": [{**TEXT_OUT, "annotations": [], "logprobs": []}]}]},
+            None,
+        ),
+        (
+            {"input": [HI, {"role": "assistant", "content": [{**TEXT_OUT, "annotations": [{}]}]}]},
+            "info;dropped;output_text.annotations",
+        ),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_file", "file_data": "d", "file_url": "u"}]}]},
+            "info;dropped;input_file.file_url",
+        ),
+        (
+            {"input": [{"role": "user", "content": [{**SHOWN, "file_id": "f"}]}]},
+            "info;dropped;input_image.file_id",
+        ),
     ],
 )
 def test_what_of_a_responses_request_has_no_counterpart_is_named(
@@ -258,6 +291,38 @@ def test_what_of_a_responses_request_has_no_counterpart_is_named(
 ) -> None:
     _, warnings = named("responses", name, {"input": "hi", **fields})
     assert warnings == ([warned] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "warned"),
+    [
+        ({"input": [{"role": "developer", "content": [TEXT_OUT, SHOWN]}, HI]}, "warning;dropped;input_image"),
+        ({"input": [HI, {"role": "developer", "content": "d"}]}, "info;rewritten;input"),
+        ({"input": [{"role": "user", "content": [{**SHOWN, "detail": "low"}]}]}, "info;dropped;input_image.detail"),
+        (
+            {"input": [{"role": "user", "content": [TEXT_OUT, {"type": "input_file", "file_id": "f"}]}]},
+            "warning;dropped;input_file",
+        ),
+        ({"input": [{**FUNCTION_CALL, "arguments": "x"}, RESULT]}, "info;rewritten;function_call"),
+        ({"text": {"format": {"type": "json_object"}}}, "warning;weakened;text.format"),
+        ({"text": {"verbosity": "low"}}, "warning;dropped;text.verbosity"),
+        ({"reasoning": {"effort": "utmost"}}, "warning;dropped;reasoning.effort"),
+        ({"safety_identifier": "a", "user": "b"}, "warning;dropped;user"),
+    ],
+)
+def test_what_anthropic_lacks_of_a_responses_request_is_named_in_the_clients_words(
+    fields: dict[str, Any], warned: str
+) -> None:
+    _, warnings = named("responses", "anthropic", {"input": "hi", **fields})
+    assert [one for one in warnings if ";added;" not in one] == [warned]
+
+
+def test_what_a_server_is_told_otherwise_is_named_in_the_words_of_a_responses_client() -> None:
+    _, warnings = named("responses", "ollama", {"input": "hi", "max_output_tokens": 9})
+    assert warnings == ["info;rewritten;max_output_tokens"]
+    asked = {"text": {"format": {"type": "json_schema", "name": "n", "schema": {}}}}
+    _, warnings = named("responses", "llamacpp", {"input": "hi", **asked})
+    assert warnings == ["info;rewritten;text.format"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the operator says in the middle of a Messages conversation, on its way to models that hear it and to others."""
+"""What the operator says in the middle of a conversation, on its way to models that hear it and to others."""
 
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,9 @@ from pydantic import TypeAdapter
 
 from llm_inference_router.backends.instructions import NOTE
 from llm_inference_router.backends.registry import backend, relay
+from llm_inference_router.dialects.chat import parse as parse_chat
 from llm_inference_router.dialects.messages import parse
+from llm_inference_router.dialects.responses import Responses
 from llm_inference_router.errors import InvalidRequest
 from llm_inference_router.signals.base import view
 from tests.backends import wire
@@ -116,6 +118,76 @@ def test_templates_that_take_the_system_first_alone_get_it_within_the_users_turn
     assert messages[4]["content"] == f"{NOTE}Be brief."
     assert messages[6]["content"][-1] == text(f"{NOTE}Be brief.")
     assert "info;rewritten;messages" in warnings
+
+
+SERVERS = ["vllm", "tgi", "ollama", "llamacpp", "openai_compatible"]
+DEVELOPER: dict[str, Any] = {"type": "message", "role": "developer", "content": "Use tools."}
+FUNCTION_CALL: dict[str, Any] = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+OUTPUT: dict[str, Any] = {"type": "function_call_output", "call_id": "c", "output": "x"}
+
+
+def responses(server: str, *items: dict[str, Any], **fields: Any) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    request = Responses().parse(orjson.dumps({"model": "auto", "input": list(items), **fields}))
+    made = backend(server).encode(request, wire.model(server))
+    return orjson.loads(made.call.body)["messages"], (*request.warnings, *made.warnings)
+
+
+@pytest.mark.proves("responses", ["vllm", "tgi", "ollama", "llamacpp"], "system", evidence="specification")
+@pytest.mark.parametrize("server", SERVERS)
+def test_of_a_responses_request_one_system_message_stands_in_front_and_no_other_anywhere(server: str) -> None:
+    first = [DEVELOPER, {**BRIEF, "content": [{"type": "input_text", "text": "Be brief."}]}, HI]
+    messages, warnings = responses(server, *first, DEVELOPER, HI, instructions="Be kind.")
+    front = {"role": "system", "content": "Be kind.\n\nUse tools.\n\nBe brief."}
+    assert messages == [front, {"role": "user", "content": f"hi\n\n{NOTE}Use tools."}, HI]
+    assert warnings == ("info;rewritten;input",)
+    later, _ = responses(server, *first, DEVELOPER, HI, SO, DEVELOPER, HI, instructions="Be kind.")
+    assert later[: len(messages)] == messages, "a cached prompt would not be known again"
+    assert later[len(messages) :] == [SO, {"role": "user", "content": f"hi\n\n{NOTE}Use tools."}]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_one_that_stands_in_front_alone_is_the_same_whatever_follows(server: str) -> None:
+    alone, _ = responses(server, DEVELOPER, HI)
+    followed, _ = responses(server, DEVELOPER, HI, SO, HI, BRIEF)
+    assert followed[:3] == [*alone, SO]
+
+
+def test_a_note_never_stands_between_a_call_and_its_result() -> None:
+    messages, _ = responses("vllm", HI, FUNCTION_CALL, DEVELOPER, OUTPUT, SO)
+    assert [one["role"] for one in messages] == ["user", "assistant", "tool", "user", "assistant"]
+    assert messages[3]["content"] == f"{NOTE}Use tools."
+    two = {**FUNCTION_CALL, "call_id": "d"}, {**OUTPUT, "call_id": "d"}
+    messages, _ = responses("vllm", HI, FUNCTION_CALL, two[0], OUTPUT, DEVELOPER, two[1], HI)
+    assert [one["role"] for one in messages] == ["user", "assistant", "tool", "tool", "user"]
+    assert messages[4]["content"] == f"hi\n\n{NOTE}Use tools."
+    messages, _ = chat("vllm", HI, CALL, BRIEF, ANSWER, SO, tools=[TOOL])
+    assert [one["role"] for one in messages] == ["user", "assistant", "tool", "user", "assistant"]
+
+
+def test_a_picture_in_a_note_is_shown_with_it() -> None:
+    picture = {"type": "input_image", "image_url": "https://x.example/a.png"}
+    shown = {**DEVELOPER, "content": [{"type": "input_text", "text": "Mind"}, picture]}
+    messages, _ = responses("vllm", HI, shown, SO, HI)
+    part = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
+    assert messages[0]["content"] == [text("hi"), text(f"{NOTE}Mind"), part]
+
+
+def test_openai_and_clients_of_chat_keep_their_own_places() -> None:
+    roles = ["developer", "user", "developer", "user"]
+    messages, warnings = responses("openai", DEVELOPER, HI, DEVELOPER, HI)
+    assert ([one["role"] for one in messages], warnings) == (roles, ())
+    doc = {"model": "auto", "messages": [{"role": role, "content": "x"} for role in roles]}
+    made = backend("openai_compatible").encode(parse_chat(orjson.dumps(doc)), wire.model("openai_compatible"))
+    assert (orjson.loads(made.call.body)["messages"], made.warnings) == (doc["messages"], ())
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([HI, SO, DEVELOPER, FUNCTION_CALL, OUTPUT]), max_size=8), st.sampled_from(SERVERS))
+def test_wherever_they_stand_every_word_arrives_and_only_the_first_is_of_the_system(items: Any, server: str) -> None:
+    messages, _ = responses(server, HI, *items)
+    assert all(one["role"] not in ("system", "developer") for one in messages[1:])
+    assert str(messages).count("Use tools.") == items.count(DEVELOPER)
+    assert [one["role"] for one in messages].count("tool") == items.count(OUTPUT)
 
 
 def test_it_is_no_question_of_the_users() -> None:

@@ -115,6 +115,19 @@ def test_what_a_response_repeats_of_its_request_is_as_openai_publishes_it(
     assert said(router, "vllm", stream=stream, **wishes) == []
 
 
+PATCHED = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "c", "arguments": '{"input":"x"}'}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_call_of_a_custom_tool_is_as_openai_publishes_it(router: Router, backend: Upstream, stream: bool) -> None:
+    message = {"role": "assistant", "content": None, "tool_calls": [PATCHED]}
+    doc = completion() | {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    raw = STREAM_HEAD + event(delta(tool_calls=[PATCHED])) + event(delta(finish="tool_calls"))
+    raw += event(b"[DONE]") + b"0\r\n\r\n"
+    backend.behaviours["vllm-upstream"] = sends(raw if stream else whole(doc))
+    assert said(router, "vllm", stream=stream, tools=[{"type": "custom", "name": "c"}]) == []
+
+
 CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{"}}
 CITED = {"type": "url_citation", "url_citation": {"start_index": 0, "end_index": 2, "url": "https://x", "title": "x"}}
 LIKELY = {"content": [{"token": "Hi", "logprob": -1.0, "bytes": None, "top_logprobs": [{"token": "é", "logprob": -1}]}]}

@@ -10,6 +10,7 @@ from openai.types.responses import ResponseCompletedEvent, ResponseFunctionToolC
 from pydantic import BaseModel
 
 from tests.clients.replay import replays
+from tests.serving.claude import Claude
 from tests.serving.router import Router
 from tests.serving.upstream import STREAM_HEAD, Upstream, answers, chunked, completion, delta, event, sends, whole
 from tests.support.responses import body, checked, sent
@@ -190,6 +191,35 @@ def test_parallel_calls_of_a_stream_reach_the_client_whole(client: OpenAI, backe
         final = stream.get_final_response()
     calls = [item for item in final.output if item.type == "function_call"]
     assert [orjson.loads(call.arguments) for call in calls] == [{"city": "Rome"}, {"city": "Oslo"}]
+
+
+@pytest.mark.proves("responses", ["vllm", "anthropic"], "custom_tools", evidence="scripted", client="openai (Python)")
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("server", ["vllm", "claude"])
+def test_a_custom_tool_is_called_with_free_text(
+    client: OpenAI, backend: Upstream, router: Router, server: str, stream: bool
+) -> None:
+    patch, given = "*** Begin Patch\n", {"input": "*** Begin Patch\n"}
+    if server == "claude":
+        backend.behaviours["claude-upstream"] = Claude(
+            [[{"type": "tool_use", "id": "toolu_1", "name": "apply_patch", "input": given}]]
+        )
+    else:
+        function = {"name": "apply_patch", "arguments": orjson.dumps(given).decode()}
+        call = {"index": 0, "id": "call_1", "type": "function", "function": function}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        doc = completion() | {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+        raw = STREAM_HEAD + event(delta(tool_calls=[call])) + event(delta(finish="tool_calls"))
+        raw += event(b"[DONE]") + b"0\r\n\r\n"
+        backend.behaviours["vllm-upstream"] = sends(raw if stream else whole(doc))
+    tools: Any = [{"type": "custom", "name": "apply_patch", "description": "Edits files."}]
+    if stream:
+        with client.responses.stream(model="auto", input="Edit", tools=tools, extra_headers=tag(server)) as events:
+            answer: Any = events.get_final_response()
+    else:
+        answer = client.responses.create(model="auto", input="Edit", tools=tools, extra_headers=tag(server))
+    [item] = answer.output
+    assert (item.type, item.name, item.input) == ("custom_tool_call", "apply_patch", patch)
 
 
 class City(BaseModel):

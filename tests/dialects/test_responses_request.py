@@ -7,6 +7,8 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionCustomToolParam
+from pydantic import TypeAdapter
 
 from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.responses import Responses
@@ -15,8 +17,11 @@ from llm_inference_router.errors import InvalidRequest
 from llm_inference_router.types import ChatRequest
 
 DIALECT = Responses()
+_CHAT_TOOLS: TypeAdapter[Any] = TypeAdapter(list[ChatCompletionCustomToolParam])
 TOOL = {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True}
 OTHER = {"type": "function", "name": "g", "parameters": None, "strict": None}
+LARK = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
+PATCH = {"type": "custom", "name": "patch", "description": "Edits files.", "format": LARK}
 CHAT_TOOL = {
     "type": "function",
     "function": {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True},
@@ -139,7 +144,13 @@ def test_a_mark_for_the_prompt_cache_stays_with_its_part() -> None:
     ]
 
 
-@given(st.lists(st.sampled_from(["say", "answer", "think", "call", "result", "search"]), min_size=1, max_size=12))
+@given(
+    st.lists(
+        st.sampled_from(["say", "answer", "think", "call", "result", "patch", "patched", "search"]),
+        min_size=1,
+        max_size=12,
+    )
+)
 @settings(deadline=None)
 def test_whatever_the_order_of_items_chat_is_asked_something_valid(kinds: list[str]) -> None:
     made = {
@@ -148,12 +159,14 @@ def test_whatever_the_order_of_items_chat_is_asked_something_valid(kinds: list[s
         "think": {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "s"}]},
         "call": called("c"),
         "result": result("c"),
+        "patch": {"type": "custom_tool_call", "call_id": "d", "name": "patch", "input": "x"},
+        "patched": {"type": "custom_tool_call_output", "call_id": "d", "output": "y"},
         "search": {"type": "web_search_call", "id": "ws_1", "status": "completed"},
     }
     found = messages(user("first"), *(made[kind] for kind in kinds))
     said = [one["content"] for one in found if one["role"] == "user"]
     assert said == ["first", *["u" for kind in kinds if kind == "say"]]
-    assert sum(len(one.get("tool_calls", ())) for one in found) == kinds.count("call")
+    assert sum(len(one.get("tool_calls", ())) for one in found) == kinds.count("call") + kinds.count("patch")
     for before, after in pairwise(found):
         assert "tool_calls" not in before or after["role"] != "assistant", "it stands between a call and its result"
 
@@ -214,13 +227,45 @@ def test_fields_have_their_counterparts_in_chat() -> None:
         ({"type": "web_search"}, [{"type": "web_search"}], None, True),
         ({"type": "mcp", "server_label": "x"}, [TOOL, {"type": "mcp"}], None, True),
         ("required", [{"type": "web_search"}], None, True),
-        ("auto", [{"type": "custom", "name": "x"}], None, False),
+        ("auto", [PATCH], "auto", False),
+        ("required", [PATCH], "required", False),
+        ({"type": "custom", "name": "patch"}, [TOOL, PATCH], {"type": "custom", "custom": {"name": "patch"}}, False),
     ],
 )
 def test_a_choice_of_tools_is_that_of_chat_or_needs_a_relay(choice: Any, tools: Any, wanted: Any, own: bool) -> None:
     request = read(tools=tools, tool_choice=choice)
     assert request.body.get("tool_choice") == wanted
     assert bool(request.own) is own
+
+
+def test_a_custom_tool_is_one_of_chat() -> None:
+    grammar = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /.+/"}}
+    custom = {"name": "patch", "description": "Edits files.", "format": grammar}
+    request = read(tools=[PATCH, {"type": "custom", "name": "c", "format": {"type": "text"}, "allowed_callers": ["x"]}])
+    assert request.body["tools"] == [
+        {"type": "custom", "custom": custom},
+        {"type": "custom", "custom": {"name": "c", "format": {"type": "text"}}},
+    ]
+    assert (request.tools, set(request.needs)) == (2, {"tools"})
+    assert request.warnings == ("warning;dropped;tools.allowed_callers",)
+    _CHAT_TOOLS.validate_python(request.body["tools"])
+    allowed = [{"type": "custom", "name": "patch"}]
+    request = read(tools=[TOOL, PATCH], tool_choice={"type": "allowed_tools", "mode": "auto", "tools": allowed})
+    assert request.body["tools"] == [{"type": "custom", "custom": custom}]
+
+
+def test_a_custom_call_and_its_output_are_those_of_chat() -> None:
+    call = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "b", "name": "patch", "input": "*** Begin"}
+    output = {"type": "custom_tool_call_output", "call_id": "b", "output": [{"type": "input_text", "text": "ok"}]}
+    found = messages(user("q"), called("a"), {**call, "status": "completed"}, result("a"), output)
+    custom = {"id": "b", "type": "custom", "custom": {"name": "patch", "input": "*** Begin"}}
+    assert found[1:] == [
+        {"role": "assistant", "content": None, "tool_calls": [chat_call("a"), custom]},
+        {"role": "tool", "tool_call_id": "a", "content": "done"},
+        {"role": "tool", "tool_call_id": "b", "content": "ok"},
+    ]
+    request = read(input=[user("q"), {**call, "namespace": "n"}, output])
+    assert request.warnings == ("warning;dropped;custom_tool_call.namespace",)
 
 
 def test_only_allowed_tools_are_offered() -> None:
@@ -292,6 +337,20 @@ def test_what_chat_has_no_words_for_is_named(fields: dict[str, Any], warned: str
         ({"tools": [{"type": "function"}]}, "tools[0].name", "missing_required_parameter"),
         ({"tools": [{**TOOL, "parameters": "x"}]}, "tools[0].parameters", "invalid_type"),
         ({"tools": [{**TOOL, "strict": "x"}]}, "tools[0].strict", "invalid_type"),
+        ({"tools": [{"type": "custom"}]}, "tools[0].name", "missing_required_parameter"),
+        ({"tools": [{**PATCH, "name": ""}]}, "tools[0].name", "empty_string"),
+        ({"tools": [{**PATCH, "format": "lark"}]}, "tools[0].format", "invalid_type"),
+        ({"tools": [{**PATCH, "format": {}}]}, "tools[0].format.type", "missing_required_parameter"),
+        ({"tools": [{**PATCH, "format": {"type": "x"}}]}, "tools[0].format.type", "invalid_value"),
+        (
+            {"tools": [{**PATCH, "format": {"type": "grammar", "syntax": "lark"}}]},
+            "tools[0].format.definition",
+            "missing_required_parameter",
+        ),
+        ({"tools": [TOOL], "tool_choice": {"type": "custom", "name": "f"}}, "tool_choice", "invalid_value"),
+        ({"tools": [PATCH], "tool_choice": {"type": "function", "name": "patch"}}, "tool_choice", "invalid_value"),
+        ({"input": [{"type": "custom_tool_call", "call_id": "a"}]}, "input[0].name", "missing_required_parameter"),
+        ({"input": [{"type": "custom_tool_call_output"}]}, "input[0].call_id", "missing_required_parameter"),
         ({"tool_choice": "any"}, "tool_choice", "invalid_value"),
         ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
         ({"tools": [TOOL], "tool_choice": {"type": "function", "name": "x"}}, "tool_choice", "invalid_value"),

@@ -43,7 +43,16 @@ def call(index: int, name: str | None = None, arguments: str | None = None) -> d
     return {"index": index, **({"id": f"call_{index}"} if name else {}), "function": function}
 
 
+def free(index: int, name: str | None = None, text: str | None = None) -> dict[str, Any]:
+    """The call of a custom tool."""
+    custom = {key: value for key, value in (("name", name), ("input", text)) if value is not None}
+    return {"index": index, **({"id": f"call_{index}"} if name else {}), "type": "custom", "custom": custom}
+
+
+PATCH = {"type": "custom", "name": "patch"}
 DELTAS = st.one_of(
+    st.builds(lambda index, text: {"tool_calls": [free(index, "patch", text)]}, st.integers(3, 4), st.text(max_size=6)),
+    st.builds(lambda index, text: {"tool_calls": [free(index, None, text)]}, st.integers(3, 4), st.text(max_size=6)),
     st.builds(lambda text: {"content": text}, st.text(max_size=6)),
     st.builds(lambda text: {"refusal": text}, st.text(max_size=6)),
     st.builds(lambda text: {"reasoning_content": text}, st.text(max_size=6)),
@@ -154,6 +163,48 @@ def test_parallel_calls_whose_arguments_come_in_turns_grow_beside_each_other() -
         ("f", "call_0", '{"a":1}'),
         ("g", "call_1", '{"b":2}'),
     ]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_call_of_a_custom_tool_is_an_item_of_its_kind(wrapped: bool) -> None:
+    """`wrapped`: the model knows functions alone, and was offered one of one text field."""
+    request = asked(tools=[PATCH, {"type": "function", "name": "f"}])
+    begun = call(0, "patch", "") if wrapped else free(0, "patch", "")
+    parts = (
+        [call(0, None, one) for one in ('{"input": "*** Be', 'gin\\n"}')] if wrapped else [free(0, None, "*** Begin\n")]
+    )
+    deltas = [begun, call(1, "f", "{"), *parts, call(1, None, "}")]
+    events = streamed([*(piece({"tool_calls": [one]}) for one in deltas), piece({}, "tool_calls")], request)
+    final = checked(events)
+    stem = HEAD.id
+    patched = {
+        "id": f"ctc_{stem}_0",
+        "type": "custom_tool_call",
+        "status": "completed",
+        "call_id": "call_0",
+        "name": "patch",
+        "input": "*** Begin\n",
+    }
+    assert final["output"][0] == patched
+    assert (final["output"][1]["type"], final["output"][1]["arguments"]) == ("function_call", "{}")
+    assert "response.custom_tool_call_input.delta" in [event["type"] for event in events]
+    raw = (
+        {"type": "function", "function": {"name": "patch", "arguments": '{"input": "*** Begin\\n"}'}}
+        if wrapped
+        else {"type": "custom", "custom": {"name": "patch", "input": "*** Begin\n"}}
+    )
+    message = {"role": "assistant", "content": None, "tool_calls": [{"id": "call_0", **raw}]}
+    completion = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}], "usage": None}
+    answer = body(orjson.dumps(DIALECT.whole(completion, request, HEAD)))
+    assert [{**one, "id": ""} for one in answer["output"]] == [{**patched, "id": ""}]
+
+
+def test_a_custom_call_that_was_cut_is_given_as_it_came() -> None:
+    request = asked(tools=[PATCH])
+    parts = [piece({"tool_calls": [call(0, "patch", '{"input": "*** Be')]}), piece({}, "length")]
+    final = checked(streamed(parts, request))
+    assert (final["output"][0]["type"], final["output"][0]["input"]) == ("custom_tool_call", '{"input": "*** Be')
+    assert final["status"] == "incomplete"
 
 
 def test_what_comes_with_the_finish_reason_is_not_lost() -> None:

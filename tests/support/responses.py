@@ -59,11 +59,15 @@ def accumulated(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
             item["arguments"] += event["delta"]
         elif kind == "response.function_call_arguments.done":
             assert event["arguments"] == item["arguments"]
+        elif kind == "response.custom_tool_call_input.delta":
+            item["input"] += event["delta"]
+        elif kind == "response.custom_tool_call_input.done":
+            assert event["input"] == item["input"]
         elif kind == "response.output_item.done":
             if "content" in item:
                 assert event["item"]["content"] == item["content"]
-            if "arguments" in item:
-                assert event["item"]["arguments"] == item["arguments"]
+            for grown in ("arguments", "input"):
+                assert event["item"].get(grown) == item.get(grown)
             items[event["output_index"]] = event["item"]
         elif kind == "response.output_text.annotation.added":
             item["content"][event["content_index"]]["annotations"].append(event["annotation"])

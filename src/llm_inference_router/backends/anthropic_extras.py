@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_inference_router.backends import normalise
-from llm_inference_router.backends.anthropic_tools import FREE_TEXT
+from llm_inference_router.dialects.custom import FREE_TEXT
 
 _TIERS: Final = {"standard": "default", "priority": "priority"}
 

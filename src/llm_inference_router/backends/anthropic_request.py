@@ -13,7 +13,7 @@ from llm_inference_router.backends.anthropic_schema import closed
 from llm_inference_router.backends.anthropic_turns import Turns
 from llm_inference_router.backends.base import provider_of
 from llm_inference_router.config.claude import Claude, claude
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import warning, worded
 from llm_inference_router.types import ChatRequest, Model
 
 DEFAULT_MAX_TOKENS: Final = 16_384
@@ -67,7 +67,7 @@ def encode(request: ChatRequest, model: Model) -> tuple[dict[str, Any], tuple[st
     """The body of POST /messages, and the warnings."""
     body = request.body
     named = claude(model.upstream_model)
-    turns = Turns(provider_of(model))
+    turns = Turns(provider_of(model), instructed=named.instructed)
     for message in body["messages"]:
         turns.add(message)
     warnings = turns.warnings
@@ -101,7 +101,7 @@ def encode(request: ChatRequest, model: Model) -> tuple[dict[str, Any], tuple[st
     if request.stream:
         result["stream"] = True
     _dropped(body, warnings)
-    return result, tuple(dict.fromkeys(warnings))
+    return result, worded(warnings, request.dialect)
 
 
 def _max_tokens(request: ChatRequest, model: Model, named: Claude, warnings: list[str]) -> int:
@@ -130,10 +130,18 @@ def _account(body: Mapping[str, Any], result: dict[str, Any], warnings: list[str
     """Who asks, and on which terms."""
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    for user in (body.get("safety_identifier"), body.get("user"), metadata.get("user_id")):
-        if isinstance(user, str) and user:
-            result["metadata"] = {"user_id": user[:_USER_ID]}
-            break
+    named: str | None = None
+    users = {"safety_identifier": body.get("safety_identifier"), "user": body.get("user")}
+    for name, user in {**users, "metadata.user_id": metadata.get("user_id")}.items():
+        if not user or user == named:
+            continue
+        if named is not None or not isinstance(user, str):
+            warnings.append(warning("dropped", name))
+            continue
+        named = user
+        result["metadata"] = {"user_id": user[:_USER_ID]}
+        if len(user) > _USER_ID:
+            warnings.append(warning("clamped", name))
     if metadata.keys() - {"user_id"}:
         warnings.append(warning("dropped", "metadata"))
     tier = body.get("service_tier")

@@ -1,20 +1,23 @@
 """Tools and the choice among them, from OpenAI's words to Anthropic's.
 
-Custom tools, which take free text, become tools of one text field; `custom_names` tells which calls have to be turned
-back.
+Custom tools, which take free text, become tools of one text field.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
 from msgspec import Struct
 
 from llm_inference_router.backends.anthropic_schema import closed
 from llm_inference_router.config.claude import Claude
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.custom import PARAMETERS, custom_of, described
+from llm_inference_router.dialects.warning import unread, warning
 
-FREE_TEXT: Final = "input"  # the one field of a custom tool
+_TOOL: Final = frozenset({"type", "function", "custom", "cache_control"})
+_FUNCTION: Final = frozenset({"name", "description", "parameters", "strict"})
+_CUSTOM: Final = frozenset({"name", "description", "format"})
+# When a tool is shown to the model, how its input is cut into events, and a mark in a place that nobody reads.
+_HINTS: Final = frozenset({"defer_loading", "eager_input_streaming", "cache_control"})
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
 
 
@@ -26,20 +29,20 @@ class Tools(Struct, frozen=True):
     demand: str = ""
 
 
-def custom_names(body: Mapping[str, Any]) -> frozenset[str]:
-    """The custom tools of a chat request."""
-    tools = body.get("tools") or ()
-    return frozenset(name for tool in tools if tool.get("type") == "custom" and (name := _custom(tool).get("name")))
-
-
 def translate(body: Mapping[str, Any], model: Claude, warnings: list[str]) -> Tools | None:
     """None where the request has no tools."""
-    made = [_tool({"function": function}, model, warnings) for function in body.get("functions") or ()]
+    made = []
+    for function in body.get("functions") or ():
+        warnings += unread(function, _FUNCTION, "functions", _HINTS)
+        made.append(_tool({"function": function}, model, warnings))
     for tool in body.get("tools") or ():
         kind = tool.get("type", "function")
+        warnings += unread(tool, _TOOL, "tools", _HINTS)
         if kind == "function":
+            warnings += unread(tool["function"], _FUNCTION, "tools.function", _HINTS)
             made.append(_tool(tool, model, warnings))
-        elif kind == "custom" and isinstance(_custom(tool).get("name"), str):
+        elif kind == "custom" and isinstance(custom_of(tool).get("name"), str):
+            warnings += unread(custom_of(tool), _CUSTOM, "tools.custom", _HINTS)
             made.append(_free(tool, warnings))
         else:
             warnings.append(warning("dropped", "tools"))
@@ -84,29 +87,21 @@ def _tool(tool: Mapping[str, Any], model: Claude, warnings: list[str]) -> dict[s
             made |= {"strict": True, "input_schema": strict.schema}
             if strict.weaker:
                 warnings.append(warning("weakened", "tools.strict"))
-    if isinstance(tool.get("cache_control"), dict):
-        made["cache_control"] = tool["cache_control"]
-    return made
+    return _cached(made, tool)
 
 
 def _free(tool: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
-    custom = _custom(tool)
-    said = [custom["description"]] if isinstance(custom.get("description"), str) else []
-    form = custom.get("format")
-    if isinstance(form, dict) and form.get("type") == "grammar":
-        said.append(f"The input must follow this grammar: {orjson.dumps(form.get('grammar')).decode()}")
-        warnings.append(warning("weakened", "tools.custom.format"))
-    made: dict[str, Any] = {
-        "name": custom["name"],
-        "input_schema": {
-            "type": "object",
-            "properties": {FREE_TEXT: {"type": "string"}},
-            "required": [FREE_TEXT],
-        },
-    }
-    if said:
-        made["description"] = "\n\n".join(said)
-    warnings.append(warning("rewritten", "tools"))
+    custom = custom_of(tool)
+    made: dict[str, Any] = {"name": custom["name"], "input_schema": PARAMETERS}
+    description = described(custom, warnings)
+    if description:
+        made["description"] = description
+    return _cached(made, tool)
+
+
+def _cached(made: dict[str, Any], tool: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(tool.get("cache_control"), dict):
+        made["cache_control"] = tool["cache_control"]
     return made
 
 
@@ -141,8 +136,3 @@ def _named(choice: Mapping[str, Any]) -> str | None:
     inner = choice.get("function", choice.get("custom", choice))
     name = inner.get("name") if isinstance(inner, dict) else None
     return name if isinstance(name, str) else None
-
-
-def _custom(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    inner = tool.get("custom")
-    return inner if isinstance(inner, dict) else {}

@@ -1,6 +1,8 @@
 """The turns of a conversation, from OpenAI's roles to Anthropic's.
 
-System and developer messages become the system prompt. Tool results become blocks of a user turn.
+System and developer messages become the system prompt, and between the turns one of the system's, or a note to models
+that hear none: at the front it would change the beginning of a prompt that is cached. Tool results become blocks of a
+user turn.
 Neighbouring turns of one role are merged, the first turn is the user's, no text block is empty: all this
 Anthropic asks for.
 """
@@ -15,8 +17,9 @@ import orjson
 from llm_inference_router.backends import normalise
 from llm_inference_router.backends.anthropic_ids import Ids
 from llm_inference_router.backends.anthropic_thinking import own_of
-from llm_inference_router.backends.anthropic_tools import FREE_TEXT
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.backends.instructions import NOTE, OPERATOR
+from llm_inference_router.dialects.custom import FREE_TEXT
+from llm_inference_router.dialects.warning import unread, warning
 
 Block = dict[str, Any]
 
@@ -29,15 +32,27 @@ _TRANSLATED: Final = _PLAIN | {
 }
 _REASONING: Final = frozenset({"reasoning", "reasoning_content"})  # of earlier turns, which no model is shown again
 _BESIDE: Final = frozenset({"annotations", "citations"})  # say where a text that is kept came from
+_ALWAYS: Final = frozenset({"type", "cache_control"})
+_READ: Final = {
+    "text": _ALWAYS | {"text"},
+    "refusal": _ALWAYS | {"refusal"},
+    "image_url": _ALWAYS | {"image_url"},
+    "file": _ALWAYS | {"file"},
+}
+_WITHIN: Final = {"image_url": frozenset({"url", "detail"}), "file": frozenset({"filename", "file_data", "file_id"})}
+_HINTS: Final = frozenset({"annotations", "citations", "prompt_cache_breakpoint"})
+_CALL: Final = frozenset({"id", "type", "index", "function", "custom"})
 EMPTY_TEXT: Final = "(empty message)"
 CONTINUED: Final = "(conversation continued)"
 
 
 class Turns:
-    """`provider`: whose signed reasoning may be sent."""
+    """`provider`: whose signed reasoning may be sent; `instructed`: the model hears the system between the turns."""
 
-    def __init__(self, provider: str = "") -> None:
+    def __init__(self, provider: str = "", *, instructed: bool = False) -> None:
         self._provider = provider
+        self._instructed = instructed
+        self._held: list[Block] = []  # what the system says until the turn of the user is over
         self.system: list[Block] = []
         self.warnings: list[str] = []
         self._turns: list[dict[str, Any]] = []
@@ -48,18 +63,22 @@ class Turns:
         if not message.keys() <= _PLAIN:
             self._left_out(message)
         content = message.get("content")
-        if role in ("system", "developer"):
-            self.system += _marked(self._texts(content), message)
+        if role in OPERATOR:
+            said = _marked(self._texts(content), message)
+            if self._turns:
+                self._held += said
+            else:
+                self.system += said
         elif role in ("tool", "function"):
             self._append("user", [self._result(message)])
         elif role == "assistant":
             if not self._turns or self._turns[-1]["role"] != role:
                 self._ids.turn()
             refusal = message.get("refusal")
-            said = content or (refusal if isinstance(refusal, str) else None)
+            words = content or (refusal if isinstance(refusal, str) else None)
             thoughts = message.get("thinking_blocks")
             blocks = own_of(thoughts, self._provider, self.warnings) if isinstance(thoughts, list) else []
-            self._append("assistant", _marked(blocks + self._texts(said) + self._calls(message), message))
+            self._append("assistant", _marked(blocks + self._texts(words) + self._calls(message), message))
         else:
             self._append("user", _marked(self._blocks(content), message))
 
@@ -80,6 +99,7 @@ class Turns:
     def finish(self) -> list[dict[str, Any]]:
         """The turns, made acceptable."""
         turns = self._turns
+        self._instruct(last=True)
         if not turns or turns[0]["role"] != "user":
             turns.insert(0, {"role": "user", "content": [{"type": "text", "text": CONTINUED}]})
             self.warnings.append(warning("added", "messages[0]"))
@@ -105,14 +125,36 @@ class Turns:
                 return
             blocks = [{"type": "text", "text": EMPTY_TEXT}]
             self.warnings.append(warning("rewritten", "messages"))
+        if self._held and (role == "assistant" or not self._instructed):
+            self._instruct()
         if self._turns and self._turns[-1]["role"] == role:
             self._turns[-1]["content"] += blocks
         else:
             self._turns.append({"role": role, "content": blocks})
 
+    def _instruct(self, *, last: bool = False) -> None:
+        """The system speaks once the user has, and at the end: a turn of its own only when the user's is over."""
+        turns, held = self._turns, self._held
+        after = bool(turns) and turns[-1]["role"] == "user"
+        if not held or not (after or last):
+            return
+        self._held = []
+        if after and self._instructed:
+            turns.append({"role": "system", "content": held})
+            return
+        notes = [{**block, "text": NOTE + block["text"]} for block in held]
+        self.warnings.append(warning("rewritten", "messages"))
+        if after:
+            turns[-1]["content"] += notes
+        else:
+            turns.append({"role": "user", "content": notes})
+
     def _texts(self, content: Any) -> list[Block]:
-        """The text blocks of a content that holds nothing else."""
-        return [block for block in self._blocks(content) if block["type"] == "text"]
+        """The text blocks of a content that may hold nothing else."""
+        blocks = self._blocks(content)
+        shown = {"image": "image_url", "document": "file"}
+        self.warnings += [warning("dropped", shown[kind]) for block in blocks if (kind := block["type"]) in shown]
+        return [block for block in blocks if block["type"] == "text"]
 
     def _blocks(self, content: Any) -> list[Block]:
         if isinstance(content, str):
@@ -129,6 +171,10 @@ class Turns:
 
     def _block(self, part: Mapping[str, Any]) -> Block | None:
         kind = part["type"]
+        if kind in _READ:
+            self.warnings += unread(part, _READ[kind], kind, _HINTS)
+        if kind in _WITHIN:
+            self.warnings += unread(part[kind], _WITHIN[kind], kind)
         if kind in ("text", "refusal"):
             text = part[kind]
             return {"type": "text", "text": text} if text.strip() else None
@@ -138,7 +184,8 @@ class Turns:
             return self._image(part["image_url"]["url"])
         if kind == "file" and (document := _document(part["file"])) is not None:
             return document
-        self.warnings.append(warning("dropped", "input_audio" if kind == "input_audio" else "file"))
+        # Nothing is lost of reasoning that nobody signed: a model is not shown its own of earlier turns again.
+        self.warnings.append(warning("dropped", kind, harmless=kind == "thinking" and not part.get("signature")))
         return None
 
     def _image(self, url: str) -> Block | None:
@@ -172,6 +219,7 @@ class Turns:
         for call in calls:
             function = call.get("function")
             custom = call.get("custom")
+            self.warnings += unread(call, _CALL, "tool_calls")
             if isinstance(function, dict):
                 blocks.append(self._call(call["id"], function))
             elif isinstance(custom, dict) and isinstance(custom.get("name"), str):

@@ -6,7 +6,8 @@
 | cache_control, citations, reasoning, reasoning_content  | left out                 | sent on       | left out    |
 | is_error                                                | left out                 | sent on       | said        |
 | pictures in the result of a tool                        | the user shows them      | the same      | the same    |
-| system messages after the first (Messages alone)        |                          |               | as it takes |
+| system messages after the first                         | sent on                  | sent on       | as it takes |
+| custom tools (Responses alone)                          |                          |               | functions   |
 | top_k, efforts, tiers, more than four stops             | sent on                  | sent on       | as it takes |
 
 OpenAI refuses a message with a field that it does not know; other servers use such fields or skip them. What a chat
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from llm_inference_router.backends import instructions, openai_lengths
 from llm_inference_router.backends.quirks import Quirks
+from llm_inference_router.dialects import custom
 from llm_inference_router.dialects.signature import untag
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import ChatRequest, Model
@@ -45,12 +47,14 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
     """Changes `body`, a copy of the request's, in place; says what was changed."""
     translated = request.dialect != "chat"
     strict = translated or quirks.strict_messages
-    placed = (
-        instructions.in_chat(body["messages"]) if request.dialect == "messages" and quirks.name != "openai" else None
-    )
+    placed = instructions.in_chat(body["messages"]) if translated and quirks.name != "openai" else None
     if placed is not None:
         body["messages"] = placed
+    said: list[str] = []
+    if request.dialect == "responses" and quirks.name != "openai":
+        custom.as_functions(body, said)
     stripping = _Stripping(_STRICT if strict else _ALWAYS, request.dialect)
+    stripping.warnings += said
     messages = stripping.messages(body["messages"])
     if messages is not None:
         body["messages"] = messages

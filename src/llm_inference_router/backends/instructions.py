@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 NOTE: Final = "Note by the operator, not by the user:\n"
+OPERATOR: Final = frozenset({"system", "developer"})
 
 
 def in_turns(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -37,23 +38,52 @@ def in_turns(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def in_chat(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """Messages of chat, without those of the system but the first; None where there are no others."""
-    if not any(message["role"] == "system" for message in messages[1:]):
+    """Messages of chat with one of the system at most, the first; None where there are no others. What stands in front
+    becomes the same whatever follows it.
+    """
+    front = next((number for number, one in enumerate(messages) if one["role"] not in OPERATOR), len(messages))
+    if front < 2 and not any(message["role"] in OPERATOR for message in messages[front:]):
         return None
-    made = list(messages[:1])
-    for message in messages[1:]:
-        if message["role"] != "system":
-            made.append(message)
+    made = [messages[0]] if front == 1 else [_joined(messages[:front])] if front else []
+    held: list[dict[str, Any]] = []  # until the user speaks: the results of calls come first
+    for message in messages[front:]:
+        role = message["role"]
+        if role in OPERATOR:
+            held += _notes(message["content"])
+            if made and made[-1]["role"] == "user":
+                made[-1], held = {**made[-1], "content": _ended(made[-1]["content"], held)}, []
             continue
-        said = NOTE + "\n\n".join(part["text"] for part in _blocks(message["content"]))
-        last = made[-1]
-        if last["role"] == "user" and isinstance(last["content"], str):
-            made[-1] = {**last, "content": f"{last['content']}\n\n{said}"}
-        elif last["role"] == "user":
-            made[-1] = {**last, "content": [*last["content"], {"type": "text", "text": said}]}
-        else:
-            made.append({"role": "user", "content": said})
+        if held and role == "user":
+            message, held = {**message, "content": _ended(message["content"], held)}, []
+        elif held and role != "tool":
+            made.append({"role": "user", "content": _ended("", held)})
+            held = []
+        made.append(message)
+    if held:
+        made.append({"role": "user", "content": _ended("", held)})
     return made
+
+
+def _joined(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    contents = [message["content"] for message in messages]
+    if all(isinstance(content, str) for content in contents):
+        return {"role": "system", "content": "\n\n".join(filter(None, contents))}
+    return {"role": "system", "content": [part for content in contents if content for part in _blocks(content)]}
+
+
+def _notes(content: Any) -> list[dict[str, Any]]:
+    """The parts of chat that say a note: its words as one, and then what they show."""
+    parts = _blocks(content)
+    said = "\n\n".join(text for part in parts if (text := part.get("text") or part.get("refusal") or ""))
+    shown = [part for part in parts if part["type"] not in ("text", "refusal")]
+    return [{"type": "text", "text": NOTE + said}, *shown] if said.strip() or shown else []
+
+
+def _ended(content: Any, notes: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    """What a user says, with notes at its end."""
+    if isinstance(content, str) and all(note["type"] == "text" for note in notes):
+        return "\n\n".join(filter(None, [content, *(note["text"] for note in notes)]))
+    return [*(_blocks(content) if content else ()), *notes]
 
 
 def _said(made: list[dict[str, Any]], blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.backends.plain import plain
 from llm_inference_router.backends.quirks import Quirks
 from llm_inference_router.dialects.usage import usage_of_chat
+from llm_inference_router.dialects.warning import worded
 from llm_inference_router.types import ChatRequest, Fault, Model
 
 
@@ -29,7 +30,7 @@ class OpenAI:
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         self.ask_usage(body, request.stream)
         call = Call("/chat/completions", orjson.dumps(body), JSON_HEADERS, stream=request.stream)
-        return Encoded(call, tuple(warnings))
+        return Encoded(call, worded(warnings, request.dialect))
 
     def ask_usage(self, body: dict[str, Any], stream: bool) -> None:
         """Changes `body` in place."""

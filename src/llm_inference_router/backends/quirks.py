@@ -9,8 +9,8 @@ from typing import Any, Final
 import orjson
 from msgspec import Struct
 
-from llm_inference_router.backends.anthropic_tools import FREE_TEXT
 from llm_inference_router.dialects import completions
+from llm_inference_router.dialects.custom import called_as_functions
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import Attachment
 
@@ -168,30 +168,12 @@ def _only_functions(quirks: Quirks, body: dict[str, Any]) -> str | None:
     """Calls of custom tools as calls of functions with their text; the tools themselves cannot be offered."""
     if not quirks.only_functions:
         return None
-    body["messages"] = [
-        {**message, "tool_calls": [_as_function(call) for call in calls]}
-        if (calls := message.get("tool_calls")) and any(call.get("type") == "custom" for call in calls)
-        else message
-        for message in body["messages"]
-    ]
+    body["messages"] = called_as_functions(body["messages"])
     tools = body.get("tools")
     if not tools or all(tool.get("type") != "custom" for tool in tools):
         return None
     body["tools"] = [tool for tool in tools if tool.get("type") != "custom"]
     return warning("dropped", "tools")
-
-
-def _as_function(call: dict[str, Any]) -> dict[str, Any]:
-    if call.get("type") != "custom":
-        return call
-    found = call.get("custom")
-    custom = found if isinstance(found, dict) else {}
-    arguments = orjson.dumps({FREE_TEXT: str(custom.get("input") or "")}).decode()
-    return {
-        "id": call["id"],
-        "type": "function",
-        "function": {"name": str(custom.get("name") or ""), "arguments": arguments},
-    }
 
 
 def _object_arguments(quirks: Quirks, body: dict[str, Any]) -> str | None:

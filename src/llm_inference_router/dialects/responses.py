@@ -7,6 +7,7 @@ import orjson
 
 from llm_inference_router.dialects import chat
 from llm_inference_router.dialects.base import Head, Said, Writer
+from llm_inference_router.dialects.custom import custom_names
 from llm_inference_router.dialects.fault import Rendered, render
 from llm_inference_router.dialects.responses_items import Items
 from llm_inference_router.dialects.responses_object import response, status_of
@@ -29,7 +30,7 @@ class Responses:
     def whole(self, completion: dict[str, Any], request: ChatRequest, head: Head, said: Said = ()) -> dict[str, Any]:
         choice = completion["choices"][0]
         finish = choice["finish_reason"]
-        status, output = status_of(finish), Items(head.id)
+        status, output = status_of(finish), Items(head.id, custom_names(request.body))
         spoken = map(output.delta, said) if said else [output.message(choice["message"], choice.get("logprobs"))]
         for _ in chain.from_iterable((*spoken, output.close(status))):
             pass

@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_inference_router.dialects.invalid import invalid_type, invalid_value, missing, unfit
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import unread, warning
 
 _SUPPORTED: Final = "'input_text', 'input_image', 'input_file', 'input_audio', 'output_text' and 'refusal'"
+_ALWAYS: Final = frozenset({"type", "prompt_cache_breakpoint"})
+_READ: Final = {
+    "input_text": _ALWAYS | {"text"},
+    "output_text": _ALWAYS | {"text"},
+    "text": _ALWAYS | {"text"},
+    "refusal": _ALWAYS | {"refusal"},
+    "input_image": _ALWAYS | {"image_url", "file_id", "detail"},
+    "input_file": _ALWAYS | {"filename", "file_data", "file_id", "file_url"},
+    "input_audio": _ALWAYS | {"input_audio"},
+}
+_HINTS: Final = frozenset({"annotations", "logprobs", "detail"})
 _TEXTS: Final = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
 
 
@@ -52,6 +63,8 @@ def _part(raw: Any, place: str, warnings: list[str]) -> dict[str, Any] | None:
         raise invalid_type(place, "an object", raw)
     kind = text_at(raw, "type", place)
     part: dict[str, Any] | None
+    if kind in _READ:
+        warnings += unread(raw, _READ[kind], kind, _HINTS)
     if kind in _TEXTS:
         name = "refusal" if kind == "refusal" else "text"
         part = {"type": name, name: text_at(raw, name, place)}
@@ -81,6 +94,8 @@ def _image(raw: Mapping[str, Any], place: str, warnings: list[str]) -> dict[str,
             raise missing(f"{place}.image_url")
         warnings.append(warning("dropped", "input_image.file_id"))
         return None
+    if file:
+        warnings.append(warning("dropped", "input_image.file_id", harmless=True))  # the same picture once more
     if detail is None:
         return {"type": "image_url", "image_url": {"url": url}}
     if detail == "original":  # a word of this API alone
@@ -96,7 +111,8 @@ def _file(raw: Mapping[str, Any], place: str, warnings: list[str]) -> dict[str, 
         if (value := optional_text(raw, name, place)) is not None
     }
     if "file_data" in given or "file_id" in given:
-        given.pop("file_url", None)
+        if given.pop("file_url", None):
+            warnings.append(warning("dropped", "input_file.file_url", harmless=True))
         return {"type": "file", "file": given}
     if "file_url" not in given:
         raise missing(f"{place}.file_data")

@@ -1,6 +1,6 @@
 """The items of a Responses request as chat's messages.
 
-What a model gave out in one turn (reasoning, a message, calls of functions) is several items here and one assistant
+What a model gave out in one turn (reasoning, a message, calls of tools) is several items here and one assistant
 message in chat, so neighbours are joined. Items of tools that OpenAI itself runs have no counterpart; a relay passes
 them.
 """
@@ -11,11 +11,22 @@ from typing import Any, Final
 from llm_inference_router.dialects import signature
 from llm_inference_router.dialects.invalid import invalid_type, invalid_value, unfit
 from llm_inference_router.dialects.responses_content import content, optional_text, sees, text_at
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import unread, warning
 
 REDACTED: Final = "redacted:"
 """What stands before the data of a redacted block in `encrypted_content`: two kinds of opaque text share that field."""
 
+_ALWAYS: Final = frozenset({"type", "id", "status"})
+_READ: Final = {
+    "message": _ALWAYS | {"role", "content"},
+    "function_call": _ALWAYS | {"call_id", "name", "arguments"},
+    "function_call_output": _ALWAYS | {"call_id", "output"},
+    "custom_tool_call": _ALWAYS | {"call_id", "name", "input"},
+    "custom_tool_call_output": _ALWAYS | {"call_id", "output"},
+    "reasoning": _ALWAYS | {"content", "summary", "encrypted_content"},
+}
+# Which part of its answer a message was, and who asked for a call, in an answer that is sent back.
+_HINTS: Final = frozenset({"phase", "caller", "created_by"})
 _ROLES: Final = ("user", "system", "developer", "assistant")
 _SUPPORTED: Final = "'user', 'assistant', 'system' and 'developer'"
 
@@ -40,11 +51,15 @@ class Turns:
             kind = "message" if "role" in raw else "item_reference" if raw.keys() <= {"id", "type"} and raw else None
         if type(kind) is not str:
             raise unfit(f"{place}.type", "a string", kind)
+        if kind in _READ:
+            self.warnings += unread(raw, _READ[kind], kind, _HINTS)
         if kind == "message":
             self._message(raw, place)
         elif kind == "function_call":
             self._call(raw, place)
-        elif kind == "function_call_output":
+        elif kind == "custom_tool_call":
+            self._custom(raw, place)
+        elif kind in ("function_call_output", "custom_tool_call_output"):
             self._output(raw, place)
         elif kind == "reasoning":
             self._reasoning(raw, place)
@@ -81,8 +96,16 @@ class Turns:
     def _call(self, raw: Mapping[str, Any], place: str) -> None:
         call, name, arguments = (text_at(raw, field, place) for field in ("call_id", "name", "arguments"))
         function = {"name": name, "arguments": arguments}
+        self._calls().append({"id": call, "type": "function", "function": function})
+
+    def _custom(self, raw: Mapping[str, Any], place: str) -> None:
+        call, name, given = (text_at(raw, field, place) for field in ("call_id", "name", "input"))
+        self._calls().append({"id": call, "type": "custom", "custom": {"name": name, "input": given}})
+
+    def _calls(self) -> list[dict[str, Any]]:
         turn = self._turn or self._begin()
-        turn.setdefault("tool_calls", []).append({"id": call, "type": "function", "function": function})
+        calls: list[dict[str, Any]] = turn.setdefault("tool_calls", [])
+        return calls
 
     def _output(self, raw: Mapping[str, Any], place: str) -> None:
         call = text_at(raw, "call_id", place)

@@ -1,12 +1,14 @@
 """The output of a response while it grows: deltas of chat in, items of OpenAI's Responses and their events out.
 
-One item after the other is said (reasoning, a message). Calls of functions grow beside each other until the end, since
-chat may send their arguments in turns. A whole answer goes through here as one delta: it is what a stream would give.
+One item after the other is said (reasoning, a message). Calls of tools grow beside each other until the end, since chat
+may send their arguments in turns. The call of a custom tool that came as one of a function gets its text at the end. A
+whole answer goes through here as one delta: it is what a stream would give.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
+from llm_inference_router.dialects.custom import text_of
 from llm_inference_router.dialects.responses_input import REDACTED
 
 Event: TypeAlias = tuple[str, dict[str, Any]]
@@ -39,22 +41,29 @@ class _Part:
         return part
 
 
-class _Call:
-    """A function's call whose arguments still grow. `place` -1: it has no name yet."""
+_FUNCTION: Final = ("function_call", "fc", "arguments", "response.function_call_arguments")
+_CUSTOM: Final = ("custom_tool_call", "ctc", "input", "response.custom_tool_call_input")
 
-    __slots__ = ("id", "name", "place", "texts")
+
+class _Call:
+    """A call whose arguments still grow. `place` -1: it has no name yet; `wrapped`: its text is a field of them."""
+
+    __slots__ = ("id", "kind", "name", "place", "texts", "wrapped")
 
     def __init__(self, id: str) -> None:  # noqa: A002 - the wire's name
         self.id = id
+        self.kind = _FUNCTION
+        self.wrapped = False
         self.name = ""
         self.place = -1
         self.texts: list[str] = []
 
 
 class Items:
-    """`output` are the items so far; `stem` makes their ids."""
+    """`output` are the items so far; `stem` makes their ids; `custom` are the tools that are called with free text."""
 
-    def __init__(self, stem: str) -> None:
+    def __init__(self, stem: str, custom: frozenset[str] = frozenset()) -> None:
+        self.custom = custom
         self.output: list[dict[str, Any]] = []
         self.refused = False
         self._stem = stem
@@ -217,45 +226,57 @@ class Items:
     # --- what grows beside it -----------------------------------------------------------------------------------------
 
     def _call(self, raw: Mapping[str, Any], index: int) -> Iterator[Event]:
-        function = raw.get("function") or {}
+        custom = raw.get("custom")
+        given = custom if isinstance(custom, dict) else raw.get("function") or {}
         call = self._calls.get(index)
         if call is None:
             call = self._calls[index] = _Call(raw.get("id") or f"call_{self._stem}_{index}")
-        if call.place < 0 and (function.get("name") or call.name):
-            call.name = function.get("name") or call.name
-            yield from self._end("completed")
-            call.place = len(self.output)
-            item = {
-                "id": f"fc_{self._stem}_{call.place}",
-                "type": "function_call",
-                "status": "in_progress",
-                "call_id": call.id,
-                "name": call.name,
-                "arguments": "",
-            }
-            self.output.append(item)
-            yield "response.output_item.added", {"output_index": call.place, "item": item}
-            for text in list(call.texts):  # that came before the name
-                yield self._arguments(call, text)
-        arguments = function.get("arguments")
-        if arguments:
-            call.texts.append(arguments)
-            if call.place >= 0:
-                yield self._arguments(call, arguments)
+        if call.place < 0 and given.get("name"):
+            call.name = given["name"]
+            call.wrapped = given is not custom and call.name in self.custom
+            call.kind = _CUSTOM if given is custom or call.wrapped else _FUNCTION
+            yield from self._begin_call(call)
+        text = given.get("input" if given is custom else "arguments")
+        if text:
+            call.texts.append(text)
+            if call.place >= 0 and not call.wrapped:
+                yield self._argued(call, text)
 
-    def _arguments(self, call: _Call, text: str) -> Event:
+    def _begin_call(self, call: _Call) -> Iterator[Event]:
+        yield from self._end("completed")
+        kind, prefix, field, _ = call.kind
+        call.place = len(self.output)
+        item = {
+            "id": f"{prefix}_{self._stem}_{call.place}",
+            "type": kind,
+            "status": "in_progress",
+            "call_id": call.id,
+            "name": call.name,
+            field: "",
+        }
+        self.output.append(item)
+        yield "response.output_item.added", {"output_index": call.place, "item": item}
+        for text in () if call.wrapped else list(call.texts):  # that came before the name
+            yield self._argued(call, text)
+
+    def _argued(self, call: _Call, text: str) -> Event:
         where = {"item_id": self.output[call.place]["id"], "output_index": call.place}
-        return "response.function_call_arguments.delta", {**where, "delta": text}
+        return call.kind[3] + ".delta", {**where, "delta": text}
 
     def _end_call(self, call: _Call, status: str) -> Iterator[Event]:
-        if not "".join(call.texts).strip() and status == "completed":
-            call.texts.append("{}")  # a call without arguments; clients read them as JSON
-            yield self._arguments(call, "{}")
+        kind, _, field, event = call.kind
+        said = "".join(call.texts)
+        if call.wrapped:
+            said = text_of(said)
+            if said:
+                yield self._argued(call, said)
+        elif kind == "function_call" and not said.strip() and status == "completed":
+            said += "{}"  # a call without arguments; clients read them as JSON
+            yield self._argued(call, "{}")
         item = self.output[call.place]
-        item |= {"status": status, "arguments": "".join(call.texts)}
-        where = {"item_id": item["id"], "output_index": call.place}
-        done = {**where, "name": item["name"], "arguments": item["arguments"]}
-        yield "response.function_call_arguments.done", done
+        item |= {"status": status, field: said}
+        done = {"item_id": item["id"], "output_index": call.place, field: said}
+        yield event + ".done", {**done, "name": item["name"]} if call.kind is _FUNCTION else done
         yield "response.output_item.done", {"output_index": call.place, "item": item}
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from llm_inference_router.dialects.base import Head
+from llm_inference_router.dialects.custom import custom_names
 from llm_inference_router.dialects.responses_items import Event, Items
 from llm_inference_router.dialects.responses_object import failed, response, status_of
 from llm_inference_router.dialects.responses_relayed import Relayed
@@ -113,9 +114,10 @@ class ResponsesWriter:
         stem = self._head.id.removeprefix("resp_")
         if self._relayed is not None:  # another model goes on with what came as it is
             self._items = self._relayed.items(stem)
+            self._items.custom = custom_names(self._request.body)
             self._next = self._relayed.next
             return self._items, b""
-        self._items = Items(stem)
+        self._items = Items(stem, custom_names(self._request.body))
         begun = {"response": self._object([], "in_progress")}
         return self._items, self._frames([("response.created", begun), ("response.in_progress", begun)])
 

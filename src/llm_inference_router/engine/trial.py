@@ -5,12 +5,12 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from llm_inference_router.backends.anthropic_tools import custom_names
 from llm_inference_router.backends.base import Answer, Backend, Rendering, provider_at
 from llm_inference_router.backends.registry import relay
 from llm_inference_router.dialects.assemble import Assembly, added, estimate
 from llm_inference_router.dialects.base import Head, Writer
 from llm_inference_router.dialects.continuation import Continuing, Seam, continued, whole
+from llm_inference_router.dialects.custom import custom_names
 from llm_inference_router.dialects.limit import limited
 from llm_inference_router.dialects.spoken import SPOKEN
 from llm_inference_router.dialects.usage import usage_as_chat, usage_as_responses
