@@ -128,6 +128,15 @@ def test_events_pass_with_fields_that_nobody_knows() -> None:
     assert found[-2]["delta"]["container"] == docs[-2]["delta"]["container"]
 
 
+@pytest.mark.parametrize("delta", ["more", 1, ["a"], {"text": 7}, {"type": 1}])
+def test_an_event_of_a_later_version_passes_whatever_its_delta_is(delta: Any) -> None:
+    docs: list[Any] = events([{"type": "text", "text": "hello"}], 1)
+    docs.insert(4, {"type": "progress", "delta": delta})
+    assembly, data = sent(wired(*docs))
+    assert assembly.malformed == 0
+    assert {"type": "progress", "delta": delta} in named_events(data)
+
+
 def test_a_message_that_never_stops_is_complete_once_it_has_a_reason() -> None:
     docs = events([{"type": "text", "text": "hello"}], 1)
     assert answer(*docs[:-1]) == answer(*docs)

@@ -26,20 +26,25 @@ _HOLDS: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_json
 
 
 class _Delta(msgspec.Struct, gc=False):
-    type: str
+    """Of a content block; that of the message has no type."""
+
+    type: str = ""
     text: str = ""
     thinking: str = ""
     partial_json: str = ""
 
 
-class _Event(msgspec.Struct, gc=False):
+class _Kind(msgspec.Struct, gc=False):
     type: str
     index: int = -1
-    delta: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Event(_Kind, gc=False):
+    delta: _Delta | None = None
 
 
 _read = msgspec.json.Decoder(_Event).decode
-_read_delta = msgspec.json.Decoder(_Delta).decode
+_read_kind = msgspec.json.Decoder(_Kind).decode
 
 
 class RelayDecoder(EventDecoder):
@@ -56,7 +61,10 @@ class RelayDecoder(EventDecoder):
 
     def _event(self, name: bytes, data: bytes, pieces: list[Piece]) -> None:
         try:
-            event = _read(data)
+            try:
+                event: _Kind = _read(data)
+            except msgspec.ValidationError:  # a delta of another shape, as later versions may bring
+                event = _read_kind(data)
             if event.type == "content_block_delta":
                 self._delta(event, data, pieces)
             else:
@@ -64,8 +72,11 @@ class RelayDecoder(EventDecoder):
         except (msgspec.DecodeError, ValueError, RecursionError):
             self._skip("an event that is no message event", pieces)
 
-    def _delta(self, event: _Event, data: bytes, pieces: list[Piece]) -> None:
-        delta = _read_delta(event.delta)
+    def _delta(self, event: _Kind, data: bytes, pieces: list[Piece]) -> None:
+        delta = event.delta if isinstance(event, _Event) else None
+        if delta is None or not delta.type:
+            self._skip("a part that is none", pieces)
+            return
         if not self._open or event.index != self._index:
             self._skip("a part of a content block that is not open", pieces)
             return
@@ -85,7 +96,7 @@ class RelayDecoder(EventDecoder):
         piece = Piece(_line(data), size > 0, size, text, event=b"content_block_delta", called=called)
         pieces.append(piece)
 
-    def _rare(self, event: _Event, data: bytes, pieces: list[Piece]) -> None:
+    def _rare(self, event: _Kind, data: bytes, pieces: list[Piece]) -> None:
         kind = event.type
         if kind == "message_start":
             self._start(normalise.load(data), pieces)
