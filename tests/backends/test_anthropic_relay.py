@@ -341,6 +341,22 @@ LOOP = [
 ENABLED = {"type": "enabled", "budget_tokens": 1024}
 
 
+def test_an_id_that_comes_again_with_another_call_is_made_another() -> None:
+    def loop(text: str) -> list[dict[str, Any]]:
+        use = {"type": "tool_use", "id": "call_0", "name": "f", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": "call_0", "content": text}
+        return [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+
+    turns = [{"role": "user", "content": "hi"}, *loop("one"), *loop("two")]
+    sent = encoded(*turns)[0]["messages"]
+    calls = [turn["content"][0]["id"] for turn in sent[1::2]]
+    results = [turn["content"][0]["tool_use_id"] for turn in sent[2::2]]
+    assert calls == results
+    assert calls[0] == "call_0" != calls[1]
+    again = [*turns, {"role": "assistant", "content": "Done."}, {"role": "user", "content": "Thanks"}]
+    assert encoded(*again)[0]["messages"][:5] == sent, "what was cached stays as it is"
+
+
 def test_thinking_is_off_where_a_tool_loop_began_without_it() -> None:
     body, warnings = encoded(*LOOP, thinking=ENABLED, max_tokens=2000)
     assert body["thinking"] == {"type": "disabled"}

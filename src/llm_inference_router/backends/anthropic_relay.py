@@ -13,7 +13,7 @@ import orjson
 
 from llm_inference_router.backends import anthropic_refused, anthropic_thinking, normalise
 from llm_inference_router.backends.anthropic import HEADERS, Anthropic
-from llm_inference_router.backends.anthropic_ids import call_id
+from llm_inference_router.backends.anthropic_ids import Ids, call_id
 from llm_inference_router.backends.anthropic_relay_message import message
 from llm_inference_router.backends.anthropic_relay_stream import RelayDecoder
 from llm_inference_router.backends.base import Answer, Call, Decoder, Encoded, Rendering, provider_of
@@ -58,11 +58,15 @@ class AnthropicRelay(Anthropic):
 
 def _turns(messages: list[dict[str, Any]], provider: str, warnings: list[str]) -> list[dict[str, Any]]:
     turns: list[dict[str, Any]] = []
+    ids = Ids()
     gap = False  # a turn has been left out: its neighbours are of one role
     for turn in messages:
         content = turn.get("content")
         if isinstance(content, list) and turn["role"] != "system":
-            mended = _mended(content, turn["role"] == "assistant", provider, warnings)
+            assistant = turn["role"] == "assistant"
+            if assistant:
+                ids.turn()
+            mended = _mended(content, assistant, provider, ids, warnings)
             if mended is not content:
                 if not mended:
                     gap = True
@@ -81,7 +85,7 @@ def _blocks(turn: Mapping[str, Any]) -> list[dict[str, Any]]:
     return content if isinstance(content, list) else [{"type": "text", "text": content}]
 
 
-def _mended(content: list[Any], assistant: bool, provider: str, warnings: list[str]) -> list[Any]:
+def _mended(content: list[Any], assistant: bool, provider: str, ids: Ids, warnings: list[str]) -> list[Any]:
     """The blocks of a turn; the very list where nothing of it has to be changed."""
     blocks = []
     for block in content:
@@ -97,9 +101,9 @@ def _mended(content: list[Any], assistant: bool, provider: str, warnings: list[s
         elif kind == "text" and assistant and not block["text"].strip():
             warnings.append(warning("rewritten", "messages"))
         elif kind == "tool_use":
-            blocks.append(_call(block, warnings))
+            blocks.append(_call(block, ids.call(block["id"]), warnings))
         elif kind == "tool_result":
-            name = call_id(block["tool_use_id"])
+            name = ids.result(block["tool_use_id"])
             blocks.append(block if name == block["tool_use_id"] else {**block, "tool_use_id": name})
         else:
             blocks.append(block)
@@ -107,10 +111,10 @@ def _mended(content: list[Any], assistant: bool, provider: str, warnings: list[s
     return content if unchanged else blocks
 
 
-def _call(block: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+def _call(block: dict[str, Any], name: str, warnings: list[str]) -> dict[str, Any]:
+    """`name`: its id as Anthropic takes it."""
     if (given := written(block.get("input"))) is not block.get("input"):
         block = {**block, "input": given}
-    name = call_id(block["id"])
     if name == block["id"] and _CALL_NAME.match(block["name"]):
         return block
     if name == block["id"]:
