@@ -3,7 +3,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llm_inference_router.backends.registry import backend
@@ -340,6 +340,8 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
 
 @settings(deadline=None, max_examples=500)
 @given(_BODY | st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=5) | _JSON)
+@example({"model": "m", "messages": [{"role": "user", "content": "", "tool_calls": [None], "tool_call_id": 1}]})
+@example({"model": "m", "messages": [{"role": "user", "content": [], "tool_calls": {"a": 1}, "function_call": 2}]})
 def test_no_json_raises_anything_else_and_what_passes_can_be_sent_to_every_backend(doc: Any) -> None:
     try:
         request = parse(orjson.dumps(doc))

@@ -182,7 +182,7 @@ def _object_arguments(quirks: Quirks, body: dict[str, Any]) -> str | None:
     said: str | None = None
     turns = list(body["messages"])
     for at, message in enumerate(turns):
-        calls = message.get("tool_calls")
+        calls = message.get("tool_calls") if message["role"] == "assistant" else None
         if not calls or all(is_object(_arguments(call)) for call in calls):
             continue
         turns[at] = {**message, "tool_calls": [_mended(call) for call in calls]}
@@ -232,14 +232,15 @@ def _free_choice(quirks: Quirks, body: dict[str, Any]) -> str | None:
     return warning("dropped", "tool_choice")
 
 
-def _name(tool: Any) -> Any:
+def _name(tool: Any) -> str | None:
     function = tool.get("function") if isinstance(tool, dict) else None
-    return function.get("name") if isinstance(function, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _effort(quirks: Quirks, body: dict[str, Any]) -> str | None:
     effort = body.get("reasoning_effort")
-    if quirks.efforts is None or effort is None or effort in quirks.efforts:
+    if quirks.efforts is None or not isinstance(effort, str) or effort in quirks.efforts:
         return None
     body["reasoning_effort"] = "low" if effort == "minimal" else "high"
     return warning("clamped", "reasoning_effort")

@@ -55,7 +55,9 @@ def called_as_functions(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Messages whose calls of custom tools are calls of functions with their text."""
     return [
         {**message, "tool_calls": [_as_call(call) for call in calls]}
-        if (calls := message.get("tool_calls")) and any(call.get("type") == "custom" for call in calls)
+        if message["role"] == "assistant"
+        and (calls := message.get("tool_calls"))
+        and any(call.get("type") == "custom" for call in calls)
         else message
         for message in messages
     ]

@@ -15,23 +15,23 @@
 from typing import Any, Final
 
 from llm_inference_router.dialects.messages_invalid import text_of, unfit, unknown
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import unread, warning
 from llm_inference_router.vocabulary import Modality
 
 Part = dict[str, Any]
 
 _SOURCES: Final = "'base64', 'text', 'content', 'url' or 'file'"
-_READ: Final = {
-    "text": frozenset({"text", "citations"}),
-    "image": frozenset({"source"}),
-    "document": frozenset({"source", "title", "context", "citations"}),
-    "search_result": frozenset({"content", "title", "source", "citations"}),
-    "tool_use": frozenset({"id", "name", "input"}),
-    "tool_result": frozenset({"tool_use_id", "content", "is_error"}),
-    "thinking": frozenset({"thinking", "signature"}),
-    "redacted_thinking": frozenset({"data"}),
-}
 _ALWAYS: Final = frozenset({"type", "cache_control"})
+_READ: Final = {
+    "text": _ALWAYS | {"text", "citations"},
+    "image": _ALWAYS | {"source"},
+    "document": _ALWAYS | {"source", "title", "context", "citations"},
+    "search_result": _ALWAYS | {"content", "title", "source", "citations"},
+    "tool_use": _ALWAYS | {"id", "name", "input"},
+    "tool_result": _ALWAYS | {"tool_use_id", "content", "is_error"},
+    "thinking": _ALWAYS | {"thinking", "signature"},
+    "redacted_thinking": _ALWAYS | {"data"},
+}
 _HINTS: Final = frozenset({"caller"})  # who asked for a call, in an answer that is sent back
 _MODALITIES: Final[dict[str, Modality]] = {"image_url": "image", "file": "file"}
 
@@ -92,12 +92,8 @@ class Content:
 
     def unread(self, block: dict[str, Any]) -> None:
         """Names the fields of a block that have no counterpart."""
-        known = _READ.get(block["type"])
-        if known is None or len(block) <= 2:  # a type, and all that it is about
-            return
-        found = [name for name in block if name not in known and name not in _ALWAYS and block[name]]
-        kind = block["type"]
-        self._warnings += [warning("dropped", f"{kind}.{name}", harmless=name in _HINTS) for name in found]
+        if (known := _READ.get(block["type"])) is not None:
+            self._warnings += unread(block, known, block["type"], _HINTS)
 
     def say(self, text: str, block: dict[str, Any] | None = None) -> None:
         if not text and self.parts:

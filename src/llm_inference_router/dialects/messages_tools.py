@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from llm_inference_router.dialects.messages_invalid import missing, text_of, unfit, unknown
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import unread, warning
 
 _READ: Final = frozenset({"type", "name", "input_schema", "description", "strict", "cache_control"})
 # When a tool is shown to the model, and how its input is cut into events: it can be called all the same.
@@ -48,8 +48,7 @@ def _tool(tool: dict[str, Any], place: str, warnings: list[str]) -> dict[str, An
     if tool.get("strict") is True:
         # OpenAI's strict mode refuses schemas that Anthropic's takes.
         warnings.append(warning("dropped", "tools.strict"))
-    unread = [field for field in tool if field not in _READ and tool[field]]
-    warnings += [warning("dropped", f"tools.{field}", harmless=field in _HINTS) for field in unread]
+    warnings += unread(tool, _READ, "tools", _HINTS)
     made: dict[str, Any] = {"type": "function", "function": function}
     if type(tool.get("cache_control")) is dict:
         made["cache_control"] = tool["cache_control"]

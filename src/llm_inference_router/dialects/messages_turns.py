@@ -11,7 +11,7 @@ import orjson
 from llm_inference_router.dialects.messages_content import Content, checked
 from llm_inference_router.dialects.messages_invalid import misplaced, missing, text_of, unfit, unknown
 from llm_inference_router.dialects.messages_spelling import Spelt
-from llm_inference_router.dialects.warning import warning
+from llm_inference_router.dialects.warning import unread
 from llm_inference_router.types import Message
 from llm_inference_router.vocabulary import Modality
 
@@ -48,9 +48,7 @@ class Turns:
         if type(raw) is not dict:
             raise unfit(place, "a valid object", raw)
         role = text_of(raw, "role", place)
-        if len(raw) > len(_PLAIN):
-            found = [name for name in raw if name not in _PLAIN and raw[name]]
-            self.warnings += [warning("dropped", f"messages.{name}") for name in found]
+        self.warnings += unread(raw, _PLAIN, "messages")
         if role == "system":
             self._instruct(raw, place)
             return
