@@ -121,8 +121,8 @@ class Attachment(Struct, frozen=True, omit_defaults=True, gc=False):
     height: int = 0
     low: bool = False
     seconds: float | None = None
-    # A picture's MIME type, where it stands in the request itself; None: behind an address. Of what is neither picture
-    # nor sound the word for its part, such as `file` and `video_url`.
+    # A picture's MIME type (`image/other` of one that we do not know), where it stands in the request itself; None:
+    # behind an address. Of what is neither picture nor sound the word for its part: `file`, `video_url`, `audio_url`.
     media: str | None = None
 
 

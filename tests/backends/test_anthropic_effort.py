@@ -41,7 +41,7 @@ def test_effort_becomes_thinking(model: str, effort: str, thinking: Any, level: 
         ("claude-opus-4-1", 16_384, 32_000),
         ("claude-opus-4-6", 16_384, 49_152),
         (NEW, 16_384, 49_152),
-        ("qwen-on-another-server", 4096, 4096),
+        ("qwen-on-another-server", 4096, 36_864),
     ],
 )
 def test_what_thinking_may_take_comes_on_top_where_nobody_names_a_limit(model: str, plain: int, thinking: int) -> None:
@@ -54,6 +54,17 @@ def test_what_thinking_may_take_comes_on_top_where_nobody_names_a_limit(model: s
     assert body["max_tokens"] == 3000
     body, _ = encoded(model, thinking={"type": "enabled", "budget_tokens": 32_000})
     assert body.get("thinking", {}).get("budget_tokens", 0) < body["max_tokens"] <= thinking
+
+
+def test_thinking_that_is_left_to_the_model_has_room_too_and_none_is_made_for_none() -> None:
+    assert encoded("claude-opus-4-6", thinking={"type": "adaptive"})[0]["max_tokens"] == 32_768
+    assert encoded("claude-opus-4-6", thinking={"type": "disabled"})[0]["max_tokens"] == 16_384
+
+
+def test_another_server_is_asked_for_the_thinking_that_the_client_named() -> None:
+    body, warnings = encoded("qwen-on-another-server", reasoning_effort="high")
+    assert (body["thinking"], body["max_tokens"]) == ({"type": "enabled", "budget_tokens": 16_384}, 20_480)
+    assert warnings == ()
 
 
 def test_an_effort_that_the_model_does_not_know_is_clamped() -> None:

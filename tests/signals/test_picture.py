@@ -171,6 +171,15 @@ def test_pictures_sounds_and_files_are_measured_where_they_stand() -> None:
     )
 
 
+def test_nothing_that_a_client_wrote_is_told_of_an_attachment() -> None:
+    """It is recorded with the decision."""
+    secret = "the-canary-prompt"
+    odd = {"type": secret, secret: "x"}
+    assert secret not in str(attached(image(png(8, 8), secret), odd))
+    assert attached(image(png(8, 8), secret))[0].media == "image/other"
+    assert attached(odd) == (Attachment("file"),)
+
+
 @given(st.text(max_size=200))
 @example("iVBORw0KGgo=")
 @example("ü" * 50)

@@ -24,6 +24,7 @@ from llm_inference_router.config.claude import Claude
 from llm_inference_router.dialects.warning import warning
 
 _FIELD: Final = "reasoning_effort"
+_USUAL: Final = "high"  # Anthropic's default, where nobody names an effort
 
 
 def think(
@@ -36,11 +37,12 @@ def think(
     wanted, effort = body.get("thinking"), body.get(_FIELD)
     if isinstance(wanted, dict):
         result["thinking"] = wanted
-        if limit is None:
-            budget = wanted.get("budget_tokens")
-            _widen(result, budget if type(budget) is int else _tokens(effort), model)
-        kind = wanted.get("type")
+        kind, budget = wanted.get("type"), wanted.get("budget_tokens")
         known = isinstance(effort, str) and effort in anthropic_thinking.BUDGETS
+        if limit is None and kind == "adaptive":
+            _widen(result, anthropic_thinking.BUDGETS[str(effort) if known else _USUAL], model)
+        elif limit is None and kind == "enabled" and type(budget) is int:
+            _widen(result, budget, model)
         if known and (kind == "adaptive" or (kind == "enabled" and model.thinking == "adaptive" and not model.budgets)):
             result.setdefault("output_config", {})["effort"] = "low" if effort == "minimal" else effort
         anthropic_thinking.settle(result, model, warnings)
@@ -52,7 +54,7 @@ def think(
         warnings.append(warning("dropped", _FIELD))
     elif model.thinking == "adaptive":
         if limit is None:
-            _widen(result, _tokens(effort), model)
+            _widen(result, anthropic_thinking.BUDGETS[effort], model)
         _adapt(effort, result, model, warnings)
     else:
         _budget(effort, result, model.most_output if limit is None else limit, warnings)
@@ -107,7 +109,7 @@ def _adapt(effort: str, result: dict[str, Any], model: Claude, warnings: list[st
         _forgo(result, warnings)
 
 
-def _budget(effort: str, result: dict[str, Any], limit: int, warnings: list[str]) -> None:
+def _budget(effort: str, result: dict[str, Any], limit: int | None, warnings: list[str]) -> None:
     budget = anthropic_thinking.budget_of(effort, limit)
     result["thinking"] = {"type": "enabled", "budget_tokens": budget}
     if budget < anthropic_thinking.LEAST_BUDGET or anthropic_thinking.excluded(result):
@@ -117,14 +119,10 @@ def _budget(effort: str, result: dict[str, Any], limit: int, warnings: list[str]
         warnings.append(warning("clamped", _FIELD))
 
 
-def _tokens(effort: Any) -> int:
-    """How much thinking an effort may take; what nobody named is Anthropic's default."""
-    return anthropic_thinking.BUDGETS.get(effort, anthropic_thinking.BUDGETS["high"]) if isinstance(effort, str) else 0
-
-
 def _widen(result: dict[str, Any], thinking: int, model: Claude) -> None:
     """Nobody named a limit, and thinking counts in it: what it may take comes on top of the answer's own."""
-    result["max_tokens"] = min(result["max_tokens"] + thinking, model.most_output)
+    wide = result["max_tokens"] + thinking
+    result["max_tokens"] = wide if model.most_output is None else min(wide, model.most_output)
 
 
 def _forgo(result: dict[str, Any], warnings: list[str]) -> None:

@@ -16,6 +16,7 @@ from llm_inference_router.config.claude import Claude, claude
 from llm_inference_router.dialects.warning import warning, worded
 from llm_inference_router.types import ChatRequest, Model
 
+_LEAST: Final = 4096  # where it is not known what the model can write
 DEFAULT_MAX_TOKENS: Final = 16_384
 """Output tokens asked for where neither the client nor the model's configuration says, or as many as the model can
 write. Thinking comes on top (`anthropic_effort`).
@@ -107,7 +108,7 @@ def encode(request: ChatRequest, model: Model) -> tuple[dict[str, Any], tuple[st
 def _max_tokens(request: ChatRequest, model: Model, named: Claude, warnings: list[str]) -> int:
     limit = model.max_output
     if request.max_tokens is None:
-        return limit or min(DEFAULT_MAX_TOKENS, named.most_output)
+        return limit or min(DEFAULT_MAX_TOKENS, named.most_output or _LEAST)
     if limit is not None and request.max_tokens > limit:
         warnings.append(warning("clamped", "max_tokens"))
         return limit

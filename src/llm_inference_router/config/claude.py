@@ -65,10 +65,12 @@ class Claude(Struct, frozen=True):
         return ("low", "medium", "high") if (self.line, self.version) == ("opus", (4, 5)) else ()
 
     @property
-    def most_output(self) -> int:
-        """Tokens that every model of this version can write, thinking included; of one that is no Claude the least that
-        any has. Source: Anthropic's overview of models."""
-        if self.version is None or not self._since(3, 5):
+    def most_output(self) -> int | None:
+        """Tokens that every model of this version can write, thinking included; None: not known. Source: Anthropic's
+        overview of models."""
+        if self.version is None:
+            return None
+        if not self._since(3, 5):
             return 4096
         if not self._since(3, 7):
             return 8192

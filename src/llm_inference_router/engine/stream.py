@@ -55,7 +55,7 @@ class Stream:
         pieces = self._decoder.feed(data)
         for piece in pieces:
             frames += assembly.push(piece)
-        if frames and not (self._begun and self._sink.write(frames[0] if len(frames) == 1 else b"".join(frames))):
+        if frames and not (self._begun and self._sink.write(_joined(frames))):
             self._unsent = frames
             return False
         # Comments give no piece: they keep a connection open, and say nothing of the model.

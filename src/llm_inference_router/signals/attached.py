@@ -19,6 +19,10 @@ _MARK_WITHIN: Final = 200  # characters of a data URL before its data
 _CHUNKS: Final = 64  # of a WAV file before its samples
 _MP3_BYTES_PER_S: Final = 16_000  # 128 kbit/s
 _TEXTS: Final = frozenset({"text", "refusal"})
+# Closed lists: what is said of an attachment is recorded, and nothing of a prompt may be.
+_PARTS: Final = ("file", "video_url", "audio_url")
+_PICTURES: Final = frozenset(f"image/{kind}" for kind in ("png", "jpeg", "jpg", "gif", "webp", "bmp", "avif", "heic"))
+_OTHER: Final = "image/other"
 
 
 def attachments(request: ChatRequest) -> tuple[Attachment, ...]:
@@ -48,7 +52,7 @@ def _attachment(kind: Modality, part: dict[str, Any]) -> Attachment:
     if kind == "audio":
         return Attachment("audio", seconds=_seconds(part.get("input_audio")))
     word = part.get("type")
-    return Attachment(kind, media=word if isinstance(word, str) else None)
+    return Attachment(kind, media=word if word in _PARTS else None)
 
 
 def _picture(value: Any) -> Attachment:
@@ -59,8 +63,12 @@ def _picture(value: Any) -> Attachment:
     start = url.find(_MARK, 0, _MARK_WITHIN) if isinstance(url, str) and url.startswith("data:") else -1
     size = picture.size(_read(url, start + len(_MARK))) if isinstance(url, str) and start > 0 else None
     width, height = size or (0, 0)
-    media = url[len("data:") : start] if isinstance(url, str) and start > 0 else None
+    media = _media(url[len("data:") : start]) if isinstance(url, str) and start > 0 else None
     return Attachment("image", width, height, low, media=media)
+
+
+def _media(said: str) -> str:
+    return said if not said or said in _PICTURES else _OTHER
 
 
 def _seconds(value: Any) -> float | None:

@@ -267,8 +267,7 @@ class Connection(asyncio.Protocol):
         if waiter is None or waiter.done():  # stopped or cancelled, and only not resumed yet
             return
         try:
-            self._waiting = 0
-            wanted = take(self._chunks.pop() if len(self._chunks) == 1 and not self._paused else self._taken())
+            wanted = take(self._taken())
         except Exception as error:  # noqa: BLE001 - it belongs to the task that pumps, not to the event loop
             waiter.set_exception(error)
             return
