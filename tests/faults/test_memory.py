@@ -10,7 +10,7 @@ from tests.support.conserved import MIB, PROC, assert_conserved
 from tests.support.faults.server import FaultServer, running
 
 BIG = ("bomb", "endless", "long-line", "huge-head")
-# faults.md of the promises says 20 MB at most; an answer may have 16 MiB before it is more than any model says.
+# As docs/promises.md says; an answer may have 16 MiB before it is more than any model says.
 MOST = 20 * MIB
 TIMES = 5
 
