@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.jobs import Batch
 from llm_inference_router.store.sqlite import SqliteStore
 from tests.store.build import record
 
@@ -186,6 +187,32 @@ def test_a_database_that_was_deleted_is_made_again(tmp_path: Path) -> None:
 
     asyncio.run(work())
     assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in after)
+
+
+def test_no_batch_goes_into_a_file_that_is_gone_however_many_wait(tmp_path: Path) -> None:
+    """The first of them finds out; what is behind it in the queue must not be taken for written."""
+    kept = [record() for _ in range(3)]
+
+    async def work() -> None:
+        store = open_store(tmp_path)
+        try:
+            await store.append(record())
+            busy = asyncio.ensure_future(store.perform(lambda _: time.sleep(1.2)))
+            await asyncio.sleep(0.05)
+            delete_database(tmp_path)
+            for one in kept:
+                batch = Batch(asyncio.get_running_loop())
+                batch.add(one, None)
+                store._writer.submit(batch)
+            await busy
+            while store.spilled < len(kept):  # noqa: ASYNC110 - the whole has a limit
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(taken_in(store), 20)
+        finally:
+            await store.close()
+
+    asyncio.run(asyncio.wait_for(work(), 20))
+    assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in kept)
 
 
 def test_a_torn_last_line_is_ignored_and_a_damaged_one_is_set_aside(tmp_path: Path) -> None:

@@ -263,14 +263,15 @@ class Writer:
             self._close()  # it is opened again by `_recover`
 
     def _check_file(self) -> None:
-        """Raises sqlite3.OperationalError when our file is not the one at our path any more."""
-        self._checked = time.monotonic()
+        """Raises sqlite3.OperationalError when our file is not the one at our path any more, and until that is mended at
+        every call: what went into it would be lost."""
         try:
             same = self._path.stat().st_ino == self._inode
         except OSError as error:
             raise sqlite3.OperationalError(f"the database file is gone ({error.strerror})") from error
         if not same:
             raise sqlite3.OperationalError("the database file was replaced")
+        self._checked = time.monotonic()
 
     def _recover(self) -> None:
         """Tries the database again, from a fresh connection if the file was replaced or is broken."""
