@@ -263,7 +263,7 @@ class Writer:
             self._close()  # it is opened again by `_recover`
 
     def _check_file(self) -> None:
-        """Raises sqlite3.OperationalError when our file is not the one at our path any more, and until that is mended at
+        """Raises sqlite3.OperationalError when our file is not the one at our path any more; until that is mended, at
         every call: what went into it would be lost."""
         try:
             same = self._path.stat().st_ino == self._inode
