@@ -41,7 +41,7 @@ _USAGE = Usage(128, 19)
 
 class Cost(msgspec.Struct, frozen=True):
     """CPU us of one record: the median of the rounds, the least and the most. Milliseconds that `append` took.
-    `spilled` is the share that went to the spill file first."""
+    `late` is the share that the database would not take from memory."""
 
     rate: int | None
     us: float
@@ -49,7 +49,7 @@ class Cost(msgspec.Struct, frozen=True):
     most_us: float
     wait_p50_ms: float
     wait_p99_ms: float
-    spilled: float
+    late: float
 
 
 class Work:
@@ -127,25 +127,25 @@ async def measure(rates: Sequence[int | None], rounds: int, seconds: float) -> l
         await _round(work, rate, seconds / 4, None, [])
         waits: list[float] = []
         taken: list[float] = []
-        spilled = 0
+        late = 0
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as folder:
                 store = SqliteStore.open(f"sqlite:///{folder}/router.db")
                 alone = await _round(work, rate, seconds, None, [])
                 taken.append(await _round(work, rate, seconds, store, waits) - alone)
-                spilled += store.spilled
+                late += store.late
         waited = percentile(waits, 0.5), percentile(waits, 0.99)
-        costs.append(Cost(rate, statistics.median(taken), min(taken), max(taken), *waited, spilled / len(waits)))
+        costs.append(Cost(rate, statistics.median(taken), min(taken), max(taken), *waited, late / len(waits)))
     return costs
 
 
 def render(costs: Sequence[Cost]) -> str:
-    lines = [f"{'records a second':>18s}{'CPU us a record':>22s}{'append p50 / p99, ms':>24s}{'spilled':>9s}"]
+    lines = [f"{'records a second':>18s}{'CPU us a record':>22s}{'append p50 / p99, ms':>24s}{'late':>9s}"]
     for one in costs:
         rate = "saturated" if one.rate is None else f"{one.rate:,d}"
         span = f"[{one.least_us:.0f}-{one.most_us:.0f}]"
         lines.append(
-            f"{rate:>18s}{one.us:12.0f} {span:>9s}{one.wait_p50_ms:17.2f} /{one.wait_p99_ms:5.2f}{one.spilled:9.1%}"
+            f"{rate:>18s}{one.us:12.0f} {span:>9s}{one.wait_p50_ms:17.2f} /{one.wait_p99_ms:5.2f}{one.late:9.1%}"
         )
     return "\n".join(lines)
 

@@ -52,7 +52,7 @@ class World:
 
     def tried(self, answer: Answer) -> set[str]:
         """The models that a decision's tries went to."""
-        with closing(sqlite3.connect(f"file:{self.router.database}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(f"file:{self.router.settled()}?mode=ro", uri=True)) as database:
             name = answer.headers["x-router-decision-id"]
             return {row[0] for row in database.execute("SELECT model FROM attempts WHERE decision_id = ?", (name,))}
 

@@ -48,7 +48,7 @@ def fresh(backend: Upstream, router: Router) -> None:
 
 
 def rows(router: Router, query: str, *values: object) -> list[sqlite3.Row]:
-    """An answer waits 5 ms for its record, and a busy machine may take longer to commit it."""
+    """A record is in the database a moment after its answer."""
     end = time.monotonic() + 10
     with closing(sqlite3.connect(router.database)) as database:
         database.row_factory = sqlite3.Row

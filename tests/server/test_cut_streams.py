@@ -82,7 +82,7 @@ def error(answer: Answer) -> str | None:
 
 
 def rows(router: Router, name: str, table: str) -> list[sqlite3.Row]:
-    """An answer waits 5 ms for its record, and a busy machine may take longer to commit it."""
+    """A record is in the database a moment after its answer."""
     end = time.monotonic() + 10
     query = f"SELECT * FROM {table} WHERE decision_id = ?"
     with closing(sqlite3.connect(router.database)) as database:

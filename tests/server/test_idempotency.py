@@ -39,11 +39,7 @@ def code(answer: Answer) -> str:
 
 
 def outcomes(router: Router) -> int:
-    """How many there are once nothing is spilled any more: a busy machine may be too late for a commit."""
-    spill = router.folder / "router.db.spill"
-    while spill.exists() and spill.stat().st_size:
-        time.sleep(0.01)
-    with closing(sqlite3.connect(router.database)) as database:
+    with closing(sqlite3.connect(router.settled())) as database:
         return int(database.execute("SELECT count(*) FROM outcomes").fetchone()[0])
 
 

@@ -233,12 +233,7 @@ def test_kill_9_under_load_loses_no_answered_record(tmp_path: Path) -> None:
                 load.join(10)
                 answered += load.answered
         with serving(tmp_path, config(backend.url, "one")) as router:
-            wait_until(
-                "spilled records were taken in",
-                lambda: (
-                    not (tmp_path / "router.db.spill").exists() or not (tmp_path / "router.db.spill").stat().st_size
-                ),
-            )
+            router.settled()
             assert router.stop() == 0
     with closing(sqlite3.connect(tmp_path / "router.db")) as database:
         kept = [row[0] for row in database.execute("SELECT decision_id FROM outcomes")]
@@ -255,7 +250,7 @@ def test_the_database_may_be_locked_for_seconds_and_answers_go_on(tmp_path: Path
         with closing(sqlite3.connect(router.database, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             names += [router.chat().headers["x-router-decision-id"] for _ in range(5)]
-            assert router.ask("/readyz").json()["status"] == "degraded"
+            wait_until("it is degraded", lambda: router.ask("/readyz").json()["status"] == "degraded")
             other.execute("ROLLBACK")
 
         def all_kept() -> bool:
@@ -269,9 +264,9 @@ def test_the_database_may_be_locked_for_seconds_and_answers_go_on(tmp_path: Path
 def test_a_database_that_vanishes_is_made_again_and_answers_go_on(tmp_path: Path) -> None:
     with upstream(one=answers()) as backend, serving(tmp_path, config(backend.url, "one")) as router:
         router.chat()
+        router.settled()
         for name in ("router.db", "router.db-wal", "router.db-shm"):
             (tmp_path / name).unlink(missing_ok=True)
-        time.sleep(1.1)  # the file is looked at once a second
         names = {router.chat().headers["x-router-decision-id"] for _ in range(5)}
         wait_until("all records since are in the database", lambda: names <= kept(router))
         assert router.ask("/readyz").json()["status"] == "ready"
@@ -289,7 +284,7 @@ def test_a_full_disk_degrades_and_answers_go_on(tmp_path: Path) -> None:
             answer = router.chat()
             assert answer.status == 200
             names.add(answer.headers["x-router-decision-id"])
-        assert router.ask("/readyz").json()["status"] == "degraded"
+        wait_until("it is degraded", lambda: router.ask("/readyz").json()["status"] == "degraded")
         resource.prlimit(router.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
         wait_until("all records are in the database", lambda: names == kept(router), 20)
         wait_until("it is ready again", lambda: router.ask("/readyz").json()["status"] == "ready")

@@ -322,7 +322,7 @@ def test_what_the_store_warns_of_is_a_line_of_the_log(router: Router) -> None:
     assert router.chat().status == 200
     router.database.rename(router.folder / "moved.db")
     eventually(lambda: router.chat().status == 200 and '"event":"warning","module":"writer"' in router.log())
-    assert '"message":"records are spilled to' in router.log()
+    assert '"message":"records wait in' in router.log()
 
 
 def test_a_reload_that_fails_for_another_reason_is_said_and_tried_again(

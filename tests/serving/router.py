@@ -41,6 +41,15 @@ class Router:
     def database(self) -> Path:
         return self.folder / "router.db"
 
+    def settled(self) -> Path:
+        """The database, once all that was answered is in it."""
+        journal = self.folder / "router.db.journal"
+        end = time.monotonic() + 20
+        while journal.exists() and journal.stat().st_size:
+            assert time.monotonic() < end, "the journal is not taken in"
+            time.sleep(0.005)
+        return self.database
+
     def log(self) -> str:
         return (self.folder / "log").read_text()
 

@@ -1,11 +1,13 @@
 """Records to store: complete ones, small variations by keyword."""
 
+import asyncio
 import itertools
 from typing import Any
 
 from msgspec import structs
 
 from llm_inference_router.effects import new_id
+from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.types import (
     Attempt,
     Candidate,
@@ -97,3 +99,9 @@ def record(at: int = NOON, *, content: bool = False, attempts: int = 1, **outcom
     )
     said = Content("user: hé\x00llo", "hi 👋") if content else None
     return Record(decision, tries, structs.replace(ended, **outcome), said)
+
+
+async def taken_in(store: SqliteStore) -> None:
+    """All that was appended is in the database."""
+    while store.backlog_bytes or store.degraded:  # noqa: ASYNC110 - the store has no event for it
+        await asyncio.sleep(0.01)

@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 
 from llm_inference_router.store.base import StoreFault
-from llm_inference_router.store.jobs import Batch
 from llm_inference_router.store.sqlite import SqliteStore
-from tests.store.build import record
+from tests.store.build import record, taken_in
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 6
@@ -34,11 +33,6 @@ def stored(path: Path) -> list[str]:
         outcomes = [row[0] for row in connection.execute("SELECT decision_id FROM outcomes")]
         assert sorted(ids) == sorted(outcomes)
     return ids
-
-
-async def taken_in(store: SqliteStore) -> None:
-    while store.backlog_bytes or store.degraded:  # noqa: ASYNC110 - the store has no event for it
-        await asyncio.sleep(0.01)
 
 
 async def reopen(folder: Path) -> None:
@@ -96,13 +90,13 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, lock: bool) 
     assert len(found) == len(set(found))
     # At most what was underway when it was killed is there without having been acknowledged.
     assert len(found) <= len(acknowledged) + ROUNDS * 8
-    assert not list(tmp_path.glob("*.spill*"))
+    assert not list(tmp_path.glob("*.journal*"))
 
 
-def test_while_the_database_is_locked_records_are_spilled_and_afterwards_taken_in_once(
+def test_while_the_database_is_locked_records_wait_and_are_taken_in_once(
     tmp_path: Path,
 ) -> None:
-    kept = [record(attempts=2) for _ in range(60)]
+    kept, after = [record(attempts=2) for _ in range(60)], record()
 
     async def work() -> None:
         store = open_store(tmp_path)
@@ -111,26 +105,31 @@ def test_while_the_database_is_locked_records_are_spilled_and_afterwards_taken_i
                 await asyncio.gather(*map(store.append, kept[:20]))
                 for one in kept[20:40]:
                     await store.append(one)
-                assert "locked" in str(store.degraded)
-                assert store.spilled == 40
+                while "locked" not in str(store.degraded):  # noqa: ASYNC110 - the store has no event for it
+                    await asyncio.sleep(0.01)
+                for one in kept[40:]:
+                    await store.append(one)
+                while store.late < 60:  # noqa: ASYNC110 - those that gathered before it was known
+                    await asyncio.sleep(0.01)
                 assert store.decision(kept[3].decision.id) is not None
                 assert stored(store.path) == []
                 await asyncio.sleep(1)
                 assert stored(store.path) == []
             await asyncio.wait_for(taken_in(store), 20)
             assert store.degraded is None
-            assert set(stored(store.path)) == {one.decision.id for one in kept[:40]}
-            await asyncio.gather(*map(store.append, kept[40:]))
-            assert (store.dropped, store.committed + store.spilled) == (0, 60)
+            assert sorted(stored(store.path)) == sorted(one.decision.id for one in kept)
+            await store.append(after)
+            await taken_in(store)
+            assert (store.dropped, store.late, store.ingested, store.committed) == (0, 60, 60, 1)
         finally:
             await store.close()
 
     asyncio.run(work())
     asyncio.run(reopen(tmp_path))
-    assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in kept)
+    assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in [*kept, after])
 
 
-def test_what_is_spilled_at_the_end_is_taken_in_at_the_next_start(tmp_path: Path) -> None:
+def test_what_is_left_at_the_end_is_taken_in_at_the_next_start(tmp_path: Path) -> None:
     kept = [record() for _ in range(10)]
 
     async def work() -> None:
@@ -140,12 +139,12 @@ def test_what_is_spilled_at_the_end_is_taken_in_at_the_next_start(tmp_path: Path
             await store.close()
 
     asyncio.run(work())
-    assert (tmp_path / "router.db.spill").exists()
+    assert (tmp_path / "router.db.journal").exists()
     asyncio.run(reopen(tmp_path))
     assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in kept)
 
 
-def test_a_full_database_spills_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_a_full_database_goes_on_when_there_is_room(tmp_path: Path) -> None:
     kept = [record(content=True) for _ in range(400)]
 
     async def work() -> None:
@@ -157,7 +156,7 @@ def test_a_full_database_spills_and_goes_on_when_there_is_room(tmp_path: Path) -
                 await store.append(one)
             answers = await asyncio.gather(*map(store.append, kept[50:]), return_exceptions=True)
             lost = sum(isinstance(answer, StoreFault) for answer in answers)
-            assert 0 < lost == store.dropped, "the spill file reaches the limit too"
+            assert 0 < lost == store.dropped, "the journal reaches the limit too"
             assert store.degraded is not None
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
             await asyncio.wait_for(taken_in(store), 20)
@@ -178,8 +177,8 @@ def test_a_database_that_was_deleted_is_made_again(tmp_path: Path) -> None:
         store = open_store(tmp_path)
         try:
             await store.append(before)
+            await taken_in(store)
             delete_database(tmp_path)
-            await asyncio.sleep(1.1)  # the file is looked at once a second
             await asyncio.gather(*map(store.append, after))
             await asyncio.wait_for(taken_in(store), 20)
         finally:
@@ -197,16 +196,14 @@ def test_no_batch_goes_into_a_file_that_is_gone_however_many_wait(tmp_path: Path
         store = open_store(tmp_path)
         try:
             await store.append(record())
-            busy = asyncio.ensure_future(store.perform(lambda _: time.sleep(1.2)))
+            await taken_in(store)
+            busy = asyncio.ensure_future(store.perform(lambda _: time.sleep(0.5)))
             await asyncio.sleep(0.05)
             delete_database(tmp_path)
             for one in kept:
-                batch = Batch(asyncio.get_running_loop())
-                batch.add(one, None)
-                store._writer.submit(batch)
+                await store.append(one)
+                store._hand_over()  # each is a batch of its own
             await busy
-            while store.spilled < len(kept):  # noqa: ASYNC110 - the whole has a limit
-                await asyncio.sleep(0.01)
             await asyncio.wait_for(taken_in(store), 20)
         finally:
             await store.close()
@@ -218,62 +215,37 @@ def test_no_batch_goes_into_a_file_that_is_gone_however_many_wait(tmp_path: Path
 def test_a_torn_last_line_is_ignored_and_a_damaged_one_is_set_aside(tmp_path: Path) -> None:
     good, torn = record(), record()
 
-    async def spill() -> bytes:
+    async def leave() -> bytes:
         store = open_store(tmp_path)
         with locked(store.path):
             await store.append(good)
             await store.append(torn)
             await store.close()
-        return (tmp_path / "router.db.spill").read_bytes()
+        return (tmp_path / "router.db.journal").read_bytes()
 
-    first, second = asyncio.run(spill()).splitlines()
-    (tmp_path / "router.db.spill").write_bytes(b'{"decision":1}\n' + first + b"\n" + second[:-9])
+    first, second = asyncio.run(leave()).splitlines()
+    (tmp_path / "router.db.journal").write_bytes(b'{"decision":1}\n' + first + b"\n" + second[:-9])
     asyncio.run(reopen(tmp_path))
     assert stored(tmp_path / "router.db") == [good.decision.id]
     assert (tmp_path / "router.db.unreadable").read_bytes() == b'{"decision":1}\n'
 
 
-def test_a_spilled_record_that_the_database_refuses_is_set_aside(tmp_path: Path) -> None:
+def test_a_record_that_the_database_refuses_is_set_aside(tmp_path: Path) -> None:
     good, too_dear = [record(), record()], record(cost=2**63)
 
-    async def spill() -> None:
+    async def leave() -> None:
         store = open_store(tmp_path)
         with locked(store.path):
             await asyncio.gather(*map(store.append, [good[0], too_dear, good[1]]))
             await store.close()
 
-    asyncio.run(spill())
+    asyncio.run(leave())
     asyncio.run(reopen(tmp_path))
     assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in good)
     assert too_dear.decision.id.encode() in (tmp_path / "router.db.unreadable").read_bytes()
 
 
-def test_when_every_commit_is_late_all_is_spilled_and_all_gets_in_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("llm_inference_router.store.sqlite.DEADLINE_S", 0)
-    good, too_dear = [record() for _ in range(200)], record(cost=2**63)
-
-    async def work() -> None:
-        store = open_store(tmp_path)
-        try:
-            for start in range(0, 200, 10):
-                await asyncio.gather(*map(store.append, good[start : start + 10]))
-            answer = (await asyncio.gather(store.append(too_dear), return_exceptions=True))[0]
-            await asyncio.wait_for(taken_in(store), 20)
-            set_aside = store.dropped == 0
-            assert set_aside is (answer is None)
-        finally:
-            await store.close()
-        assert store.committed + store.spilled + store.dropped == 201
-        assert store.spilled > 0
-        assert (tmp_path / "router.db.unreadable").exists() is set_aside
-
-    asyncio.run(work())
-    assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in good)
-
-
-def test_what_another_dead_process_spilled_is_taken_in_too(tmp_path: Path) -> None:
+def test_what_another_dead_process_left_is_taken_in_too(tmp_path: Path) -> None:
     kept = [record(), record()]
 
     async def work() -> None:
@@ -285,7 +257,7 @@ def test_what_another_dead_process_spilled_is_taken_in_too(tmp_path: Path) -> No
             await two.close()
 
     asyncio.run(work())
-    assert len(list(tmp_path.glob("*.spill*"))) == 2
+    assert len(list(tmp_path.glob("*.journal*"))) == 2
     asyncio.run(reopen(tmp_path))
     assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in kept)
-    assert not list(tmp_path.glob("*.spill*"))
+    assert not list(tmp_path.glob("*.journal*"))

@@ -18,7 +18,7 @@ from llm_inference_router.store.rows import row_of, statements
 from llm_inference_router.store.schema import open_writer
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.types import Attempt, Record, Usage
-from tests.store.build import NOON, record
+from tests.store.build import NOON, record, taken_in
 
 
 def fill(path: Path, records: Sequence[Record]) -> Path:
@@ -173,6 +173,7 @@ def test_the_report_is_read_beside_a_running_store(tmp_path: Path) -> None:
         store = SqliteStore.open(f"sqlite:///{tmp_path}/router.db")
         try:
             await store.append(record())
+            await taken_in(store)
             return await asyncio.to_thread(report, store.path)
         finally:
             await store.close()

@@ -42,7 +42,7 @@ def assert_conserved(
 
 
 def tries(router: Router, name: str) -> list[sqlite3.Row]:
-    """On a busy machine a record takes the way over the spill file, and is in the database a moment later."""
+    """A record is in the database a moment after its answer."""
     with closing(sqlite3.connect(router.database)) as database:
         database.row_factory = sqlite3.Row
         for _ in range(200):
@@ -99,7 +99,7 @@ def assert_given_back(router: Router, before: Held, *, at_once: int = 1, grown: 
         return (
             idle <= at_once
             and set(now.sockets) <= {_ESTABLISHED}
-            and now.descriptors <= before.descriptors * 1.05 + idle + 1  # one: the spill, once something was spilled
+            and now.descriptors <= before.descriptors * 1.05 + idle + 1
             and now.tasks <= before.tasks
             and now.resident <= before.resident + grown
         )

@@ -145,7 +145,7 @@ class Pages:
     async def metrics(self, request: Request) -> Response:
         self._grant(request, "admin")
         self._runtime.observer.flush()
-        self._metrics.count_spilled(self._store.spilled)
+        self._metrics.count_late(self._store.late)
         self._gauge()
         return Response(self._metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 

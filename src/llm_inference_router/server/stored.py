@@ -35,7 +35,7 @@ async def forget(store: SqliteStore, runtime: Runtime, key: str, name: str) -> N
     """What was said is gone when this returns; the record of the decision and its cost stays. Raises as `find`."""
     await find(runtime, key, name)
     try:
-        await store.perform(partial(turns.forget, key=key, name=name))
+        await store.perform(partial(turns.forget, key=key, name=name), erases=True)
     except StoreFault as fault:
         raise StoreUnavailable(_UNREADABLE) from fault
 

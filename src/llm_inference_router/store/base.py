@@ -9,14 +9,13 @@ from llm_inference_router.types import Record
 
 
 class StoreFault(Exception):
-    """A store cannot be opened or read, or a record could be written neither to the database nor beside
+    """A store cannot be opened or read, or a record could be written neither to the database nor to the journal beside
     it."""
 
 
 class Store(Protocol):
     async def append(self, record: Record, ending: Ending | None = None) -> None:
-        """Returns once the record, and as one with it what became of an idempotency key, is durable; within 5 ms in
-        all but a broken store, where it is spilled to a file.
+        """Returns once the record, and as one with it what became of an idempotency key, is durable; within 5 ms.
 
         Raises StoreFault when it can be written nowhere: the answer goes out all the same, and the caller
         counts the record as dropped.
@@ -39,7 +38,7 @@ class Store(Protocol):
 
     @property
     def degraded(self) -> str | None:
-        """Why records are being spilled instead of committed, or None."""
+        """Why records wait to be committed, or None."""
         ...
 
     async def close(self) -> None: ...

@@ -1,7 +1,7 @@
 """What is known of idempotency keys: who has claimed one, and how that ended. Plain SQL, run by the store's writer.
 
 A claim is committed before an upstream is asked, so after `kill -9` a key that was used is still known to be used. How
-it ended is committed, or spilled, as one with the request's record.
+it ended is written as one with the request's record.
 """
 
 import sqlite3

@@ -1,8 +1,7 @@
 """What the writer's thread is given to do: a batch of records, a wish to forget, or a piece of work."""
 
 import sqlite3
-from asyncio import AbstractEventLoop, Future, TimerHandle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.idempotency import Ending
@@ -11,51 +10,31 @@ from llm_inference_router.types import Record
 
 
 class Batch:
-    """Records that are committed together. The event loop fills it; then the writer sets `error` or
-    `refused`, and last `finished`.
+    """Records that go into the database together. The event loop fills it, then it is the writer's.
 
     What a record says of an idempotency key is in `endings`, by position; a key that ends without a record has None in
-    its place.
+    its place. `start` and `end` are the places of its lines in the journal; a batch that has none is lost unless the
+    database takes it. `done` is called in the writer's thread, with what kept the batch from being committed.
     """
 
-    __slots__ = (
-        "bare",
-        "endings",
-        "error",
-        "finished",
-        "futures",
-        "loop",
-        "records",
-        "refused",
-        "settled",
-        "span",
-        "timer",
-    )
+    __slots__ = ("done", "end", "endings", "records", "start")
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
-        self.loop = loop
+    def __init__(self, start: int | None, done: Callable[[StoreFault | None], None] | None = None) -> None:
+        self.start = self.end = start
+        self.done = done
         self.records: list[Record | None] = []
         self.endings: dict[int, Ending] = {}
-        self.bare = 0  # ends without a record
-        self.futures: list[Future[None]] = []
-        self.timer: TimerHandle | None = None
-        self.error: str | None = None  # nothing of it may count as committed
-        self.refused: dict[int, str] = {}  # why no database would take some records, by position
-        self.finished = False
-        self.settled = False  # its futures are done: by the commit, or earlier by the spill
-        self.span: tuple[int, int] | None = None  # where in the spill file it is as well
 
-    def add(self, record: Record | None, ending: Ending | None) -> "Future[None]":
-        future = self.loop.create_future()
+    def add(self, record: Record | None, ending: Ending | None, end: int | None) -> None:
         if ending is not None:
             self.endings[len(self.records)] = ending
-            self.bare += record is None
         self.records.append(record)
-        self.futures.append(future)
-        return future
+        self.end = end
 
-    def entries(self) -> Iterable[tuple[Record | None, Ending | None]]:
-        return ((record, self.endings.get(at)) for at, record in enumerate(self.records))
+    @property
+    def count(self) -> int:
+        """How many records there are, without ends alone."""
+        return len(self.records) - self.records.count(None)
 
 
 class Prune:
@@ -72,11 +51,14 @@ class Prune:
 
 class Work:
     """Something short to do with the connection, between batches, in the order in which it was submitted, and after
-    what was spilled before it."""
+    what came before it. `erases`: what it deletes is not to be left in the journal either."""
 
-    __slots__ = ("done", "run")
+    __slots__ = ("done", "erases", "run")
 
-    def __init__(self, run: Callable[[sqlite3.Connection], object], done: Callable[[object], object]) -> None:
+    def __init__(
+        self, run: Callable[[sqlite3.Connection], object], done: Callable[[object], object], *, erases: bool = False
+    ) -> None:
         """`done` gets what `run` returned, or the StoreFault that kept it from being done; in the writer's thread."""
         self.run = run
         self.done = done
+        self.erases = erases

@@ -1,6 +1,4 @@
-"""A line of the spill: a record, how an idempotency key ended, or both at once."""
-
-from collections.abc import Iterable
+"""A line of the journal: a record, how an idempotency key ended, or both at once."""
 
 import msgspec
 from msgspec import Struct
@@ -55,15 +53,3 @@ def ending_in(line: bytes) -> Ending | None:
         return _decode_ended(line).ending
     except UNREADABLE:
         return None
-
-
-def lines_of(entries: Iterable[tuple[Record | None, Ending | None]]) -> tuple[list[bytes], dict[int, str]]:
-    """The lines, and by position why some entries cannot be one."""
-    lines: list[bytes] = []
-    unwritable: dict[int, str] = {}
-    for number, (record, ending) in enumerate(entries):
-        try:
-            lines.append(line_of(record, ending))
-        except UNWRITABLE as error:
-            unwritable[number] = f"a record that cannot be written as JSON: {error}"
-    return lines, unwritable

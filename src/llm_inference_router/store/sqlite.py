@@ -1,17 +1,19 @@
-"""The store on SQLite: group commit in front of one writer thread, and a spill file for whatever may not
-wait.
+"""The store on SQLite: the journal in front of one writer thread.
 
 Rules:
-- An append waits for the commit of its batch. While one batch is being committed the next one gathers.
-- A batch leaves at once when the last one left over `PACE_S` ago, otherwise at that distance: a lone record
-  does not wait, and a busy server pays for few commits.
-- An append is never later than `DEADLINE_S`, as far as the event loop itself is on time: what is not
-  committed by then is written to the spill file and acknowledged. The writer takes it into the database
-  later; by its id it gets in once.
+- An append is over once its line is in the journal; nothing waits for the database.
+- The records go into the database in batches, from memory: at once when the last batch left over `PACE_S` ago,
+  otherwise at that distance. So a lone record is there a moment later, and a busy server pays for few commits.
+- What another request may ask the database for, the end of an idempotency key or an answer to go on from, waits for
+  its commit, but not for longer than `DEADLINE_S`.
+- What the database does not take waits in the journal, and the writer takes it from there later; by its id it gets in
+  once.
+- Where the journal cannot be written an append waits for its commit, as long.
 """
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -21,47 +23,44 @@ import msgspec
 
 from llm_inference_router.store import turns
 from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.database import Database
 from llm_inference_router.store.idempotency import Ending
 from llm_inference_router.store.jobs import Batch, Prune, Work
-from llm_inference_router.store.lines import lines_of
+from llm_inference_router.store.journal import Journal
+from llm_inference_router.store.lines import UNWRITABLE, line_of
 from llm_inference_router.store.rows import records_where
 from llm_inference_router.store.schema import floor_id, open_reader, open_writer, path_of
-from llm_inference_router.store.spill import Spill
 from llm_inference_router.store.turns import Thread
 from llm_inference_router.store.writer import Writer
 from llm_inference_router.types import Record, Turn
 
 DEADLINE_S = 0.005
-PACE_S = 0.002
-_WAITING = 16  # batches that may wait for a slow commit in memory; more wait in the spill file alone
+PACE_S = 0.05
+_MOST = 256  # records of a batch
+_MOST_BYTES = 1024 * 1024  # of its lines
+_WAITING = 16  # batches that may wait for a slow commit in memory; more wait in the journal alone
+_SLOW_S = 1.0  # a commit that takes longer is trouble
 
 T = TypeVar("T")
 
 
 class SqliteStore:
-    """Appends from one event loop at a time; reads from any thread.
+    """Appends from one event loop at a time; reads from any thread."""
 
-    Counters, each record in exactly one of the first three: `committed` in the database when acknowledged,
-    `spilled` to the file instead, `dropped` written nowhere. `ingested` were spilled and are in the
-    database since.
-    """
-
-    def __init__(self, path: Path, connection: sqlite3.Connection, spill: Spill) -> None:
-        self.path = path
-        self.committed = 0
-        self.spilled = 0
+    def __init__(self, database: Database, journal: Journal) -> None:
+        self.path = database.path
         self.dropped = 0
-        self._spill = spill
+        self._late = 0
+        self._journal = journal
         self._gathering: Batch | None = None
-        self._underway: Batch | None = None  # the last one that was sent to the writer
-        self._next = 0.0  # when, by the loop's clock, the next one may be
+        self._loop: asyncio.AbstractEventLoop | None = None  # in which it gathers
+        self._next = 0.0  # when, by the loop's clock, the next batch may leave
         self._closed = False
-        self._writer = Writer(path, connection, spill, self._settle)
+        self._writer = Writer(database, journal)
 
     @classmethod
     def open(cls, url: str) -> "SqliteStore":
-        """Opens or makes the database, brings its tables up to date and begins to take in what was spilled
-        before.
+        """Opens or makes the database, brings its tables up to date and begins to take in what journals have.
 
         Raises ConfigError for a URL that names no SQLite file, StoreFault when the file cannot be used.
         """
@@ -71,130 +70,92 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise StoreFault(f"{path}: {error}") from error
         try:
-            store = cls(path, connection, Spill.open(path))
+            return cls(Database(path, connection), Journal.open(path))
         except BaseException:  # whatever it is, the file does not stay open
             connection.close()
             raise
-        store._writer.wake()
-        return store
 
     # --- writing --------------------------------------------------------------------------------------------
 
     async def append(self, record: Record | None, ending: Ending | None = None) -> None:
-        """Returns once the record is in the database or, after 5 ms or while the database fails, in the spill
-        file; and as one with it what became of an idempotency key. None: a key's end alone.
+        """Returns once the record is in the journal, and as one with it what became of an idempotency key. None: a
+        key's end alone.
 
-        Raises StoreFault, and counts the record as dropped, when neither can be written. Cancelling the
-        caller does not take the record back.
+        Raises StoreFault, and counts the record as dropped, when it can be written neither there nor to the database.
+        Cancelling the caller does not take the record back.
         """
         if self._closed:
             raise self._drop("the store is closed")
-        if self._writer.failing is not None:
-            self._spill_one(record, ending)
-            return
+        try:
+            line = line_of(record, ending)
+        except UNWRITABLE as error:
+            raise self._drop(f"a record that cannot be written as JSON: {error}") from error
         loop = asyncio.get_running_loop()
-        batch = self._gathering
-        if batch is None or batch.loop is not loop:
-            batch = self._begin(loop)
-        future = batch.add(record, ending)
-        if loop.time() >= self._next and (self._underway is None or self._underway.finished):
+        try:
+            start, end = self._journal.append(line)
+        except OSError as error:
+            await self._append_unjournalled(record, ending, error, loop)
+            return
+        if self._writer.failing is not None:
+            self._late += record is not None
+            self._writer.owe(end)
+            return
+        batch = self._gather(start, loop)
+        batch.add(record, ending, end)
+        if ending is not None or _may_be_asked_for(record):
+            committed = _Committed(loop)
+            batch.done = committed
             self._leave(batch)
-        await future
+            await committed.within(DEADLINE_S)
+        elif len(batch.records) >= _MOST or end - (batch.start or 0) >= _MOST_BYTES:
+            self._leave(batch)
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> Batch:
-        batch = self._gathering = Batch(loop)
-        now = loop.time()
-        batch.timer = loop.call_at(now + DEADLINE_S, self._overdue, batch)
-        if now < self._next:
-            if self._next > now + PACE_S:  # another loop's clock
-                self._next = now
-            loop.call_at(self._next, self._due, batch)
+    def _gather(self, start: int, loop: asyncio.AbstractEventLoop) -> Batch:
+        batch = self._gathering
+        if batch is not None and loop is self._loop:
+            return batch
+        if batch is not None:
+            self._leave(batch)  # its loop may have ended
+        batch, self._loop = Batch(start), loop
+        self._gathering = batch
+        wait = self._next - time.monotonic()
+        if wait <= 0:
+            loop.call_soon(self._leave, batch)  # with what else comes in this round
+        else:
+            loop.call_later(wait, self._leave, batch)
         return batch
 
-    def _due(self, batch: Batch) -> None:
-        """The pace allows the next batch; one that is underway sends it when it is settled."""
-        if batch is self._gathering and (self._underway is None or self._underway.finished):
-            self._leave(batch)
-
     def _leave(self, batch: Batch) -> None:
+        if batch is not self._gathering:
+            return
         self._gathering = None
-        self._underway = batch
-        self._next = batch.loop.time() + PACE_S
-        self._writer.submit(batch)
+        self._next = time.monotonic() + PACE_S
+        if self._writer.waiting < _WAITING:
+            self._writer.submit(batch)
+            return
+        self._late += batch.count
+        self._writer.owe(batch.end or 0)
+        if batch.done is not None:
+            batch.done(None)
 
-    def _settle(self, batch: Batch) -> None:
-        """The writer has finished with a batch."""
-        if not batch.settled:
-            if batch.error is not None:
-                self._spill_batch(batch)
-            else:
-                self._acknowledge(batch)
-        gathering = self._gathering
-        if gathering is not None and gathering.loop is batch.loop and batch.loop.time() >= self._next:
-            self._due(gathering)
+    async def _append_unjournalled(
+        self, record: Record | None, ending: Ending | None, error: OSError, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        reason = f"{self._journal.path.name}: {error.strerror or error}"
+        if self._writer.failing is None:
+            committed = _Committed(loop)
+            batch = Batch(None, committed)
+            batch.add(record, ending, None)
+            self._writer.submit(batch)
+            fault = await committed.within(DEADLINE_S)
+            if fault is None:
+                return
+            reason += f"; {fault}"
+        self.dropped += record is not None
+        raise StoreFault(reason) from error
 
-    def _acknowledge(self, batch: Batch) -> None:
-        batch.settled = True
-        if batch.timer is not None:
-            batch.timer.cancel()
-        self.committed += len(batch.futures) - len(batch.refused) - batch.bare
-        for number, future in enumerate(batch.futures):
-            if batch.refused and number in batch.refused:
-                _fail(future, self._drop(f"a record that cannot be kept: {batch.refused[number]}"))
-            elif not future.done():
-                future.set_result(None)
-
-    def _overdue(self, batch: Batch) -> None:
-        """The deadline of a batch, unless it was committed and a busy loop only kept its settlement waiting.
-
-        The batch still goes its way to the database; only nobody waits for it any more.
-        """
-        if batch.finished:
-            self._settle(batch)
-        elif not batch.settled:
-            self._spill_batch(batch)
-            if batch is self._gathering:
-                self._gathering = None
-                if batch.span is not None and self._writer.waiting < _WAITING:
-                    self._writer.submit(batch)
-
-    def _spill_batch(self, batch: Batch) -> None:
-        batch.settled = True
-        if batch.timer is not None:
-            batch.timer.cancel()
-        lines, unwritable = lines_of(batch.entries())
-        fault: StoreFault | None = None
-        try:
-            batch.span = self._write_spill(lines, len(lines) - batch.bare)
-        except OSError as error:
-            fault = self._drop(_words(self._spill, error), len(lines) - batch.bare)
-        for number, future in enumerate(batch.futures):
-            if number in unwritable:
-                _fail(future, self._drop(unwritable[number]))
-            elif fault is not None:
-                _fail(future, fault)
-            elif not future.done():
-                future.set_result(None)
-
-    def _spill_one(self, record: Record | None, ending: Ending | None) -> None:
-        lines, unwritable = lines_of([(record, ending)])
-        if unwritable:
-            raise self._drop(unwritable[0])
-        try:
-            self._write_spill(lines, int(record is not None))
-        except OSError as error:
-            raise self._drop(_words(self._spill, error), int(record is not None)) from error
-
-    def _write_spill(self, lines: list[bytes], records: int) -> tuple[int, int]:
-        """Where in the spill file they are. Raises OSError."""
-        span = self._spill.append(b"".join(lines))
-        self.spilled += records
-        if self._writer.failing is None:  # otherwise it looks by itself, every little while
-            self._writer.wake()
-        return span
-
-    def _drop(self, reason: str, count: int = 1) -> StoreFault:
-        self.dropped += count
+    def _drop(self, reason: str) -> StoreFault:
+        self.dropped += 1
         return StoreFault(reason)
 
     async def prune(self, before_ms: int) -> int:
@@ -211,60 +172,65 @@ class SqliteStore:
         def done(result: int | StoreFault) -> None:
             loop.call_soon_threadsafe(_resolve, future, result)
 
+        self._hand_over()
         self._writer.prune(Prune(before_ms, done))
         return await future
 
-    async def perform(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs something short on the writer's connection, after all that was acknowledged before; what it returns.
-        Raises StoreFault where the database cannot be written, or `run` fails."""
+    async def perform(self, run: Callable[[sqlite3.Connection], T], *, erases: bool = False) -> T:
+        """Runs something short on the writer's connection, after all that was appended before; what it returns.
+        `erases`: what it deletes is not left in the journal either. Raises StoreFault where the database cannot be
+        written, or `run` fails."""
         if self._closed:
             raise StoreFault("the store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._writer.perform(Work(run, lambda result: loop.call_soon_threadsafe(_resolve, future, result)))
+        self._hand_over()
+        self._writer.perform(
+            Work(run, lambda result: loop.call_soon_threadsafe(_resolve, future, result), erases=erases)
+        )
         result: T = await future
         return result
 
     async def close(self) -> None:
-        """Commits what is underway and ends the writer. What is still spilled waits for the next start."""
+        """Commits what was appended and ends the writer. What the database does not take waits for the next start."""
         if self._closed:
             return
         self._closed = True
-        if self._gathering is not None:
-            self._writer.submit(self._gathering)
-            self._gathering = None
+        self._hand_over()
         await asyncio.to_thread(self._writer.stop)
-        self._spill.close()
+        self._journal.close()
+
+    def _hand_over(self) -> None:
+        if self._gathering is not None:
+            self._leave(self._gathering)
 
     # --- reading --------------------------------------------------------------------------------------------
 
     def decision(self, decision_id: str) -> dict[str, Any] | None:
         """The record of one decision as plain JSON values (the fields of `types.Record`), or None.
 
-        It also finds what is spilled, so an acknowledged record is never missing. Raises StoreFault.
+        It also looks into the journal, so an appended record is never missing. Raises StoreFault.
         """
         found = self._committed_record(decision_id)
-        if found is None and not self._closed and self._spill.size:
-            # Once more in the database: it may have moved there from the spill while we looked.
-            found = self._spilled_record(decision_id) or self._committed_record(decision_id)
+        if found is None:
+            # Once more in the database: it may have come there from the journal while we looked.
+            found = self._journalled_record(decision_id) or self._committed_record(decision_id)
         return found
 
     def thread(self, key: str, name: str, most_bytes: int) -> Thread:
-        """The answers of this key up to the one the client calls `name`, the spilled ones too. Raises StoreFault."""
+        """The answers of this key up to the one the client calls `name`. Raises StoreFault."""
         with closing(open_reader(self.path)) as connection, _faults(self.path):
 
             def find(one: str) -> Turn | None:
                 found = turns.named(connection, key, one)
-                if found is None and not self._closed and self._spill.size:
-                    found = self._spilled_turn(key, one) or turns.named(connection, key, one)
-                return found
+                return found or self._journalled_turn(key, one) or turns.named(connection, key, one)
 
             return turns.thread(find, name, most_bytes)
 
     def answered(self, key: str, decision_id: str) -> bool:
         """Whether there is a record of this decision, asked for by this key. Raises StoreFault."""
-        with closing(open_reader(self.path)) as connection, _faults(self.path):
-            return turns.answered(connection, key, decision_id)
+        found = self.decision(decision_id)
+        return found is not None and found["decision"].get("key", "") == key
 
     def records(self, since_ms: int = 0) -> Iterator[dict[str, Any]]:
         """The committed records whose request came at or after that time, oldest first. Raises StoreFault."""
@@ -272,52 +238,63 @@ class SqliteStore:
             yield from records_where(connection, "WHERE id >= ? ORDER BY id", floor_id(since_ms))
 
     @property
+    def committed(self) -> int:
+        """Records that went straight into the database."""
+        return self._writer.committed
+
+    @property
+    def late(self) -> int:
+        """Records that it would not take at once: they waited, or wait, in the journal alone."""
+        return self._late + self._writer.late
+
+    @property
+    def ingested(self) -> int:
+        """Records that came into the database from the journal."""
+        return self._writer.ingested
+
+    @property
     def degraded(self) -> str | None:
-        """Why records are being spilled instead of committed, or None."""
+        """Why records wait in the journal, or None."""
         if self._writer.failing is not None:
             return self._writer.failing
-        underway = self._underway
-        if underway is not None and underway.settled and not underway.finished:
-            return f"{self.path.name}: a commit takes longer than {DEADLINE_S * 1000:.0f} ms"
+        since = self._writer.busy_since
+        if since is not None and time.monotonic() - since > _SLOW_S:
+            return f"{self.path.name}: a commit takes longer than {_SLOW_S:.0f} s"
         return None
 
     @property
     def backlog_bytes(self) -> int:
-        """Bytes of spilled records that are not in the database yet."""
-        return self._spill.size
-
-    @property
-    def ingested(self) -> int:
-        return self._writer.ingested
+        """Bytes of the journal that are not in the database yet."""
+        return self._journal.end - self._journal.taken
 
     def _committed_record(self, decision_id: str) -> dict[str, Any] | None:
         with closing(open_reader(self.path)) as connection, _faults(self.path):
             return next(iter(records_where(connection, "WHERE id = ?", decision_id)), None)
 
-    def _spilled_record(self, decision_id: str) -> dict[str, Any] | None:
-        found = (record for record in self._spilled(decision_id) if record["decision"]["id"] == decision_id)
+    def _journalled_record(self, decision_id: str) -> dict[str, Any] | None:
+        found = (record for record in self._journalled(decision_id) if record["decision"]["id"] == decision_id)
         return next(found, None)
 
-    def _spilled_turn(self, key: str, name: str) -> Turn | None:
-        found = (turns.in_record(record, key, name) for record in self._spilled(name))
+    def _journalled_turn(self, key: str, name: str) -> Turn | None:
+        found = (turns.in_record(record, key, name) for record in self._journalled(name))
         return next((turn for turn in found if turn is not None), None)
 
-    def _spilled(self, word: str) -> Iterator[dict[str, Any]]:
-        """The spilled records in which this word occurs."""
-        offset, end = 0, -1
+    def _journalled(self, word: str) -> Iterator[dict[str, Any]]:
+        """The records in which this word occurs and which only the journal has. Raises StoreFault."""
         needle = word.encode()
-        while offset < self._spill.size and offset != end:
-            end = offset
-            lines, offset = self._spill.read(offset)
+        place, lines = self._journal.taken, [b""]
+        while lines and not self._closed and place < self._journal.end:
+            with _faults(self.path):
+                lines, place = self._journal.read(place)
             for line in lines:
-                with suppress(msgspec.DecodeError):  # the writer may cut the file under us
+                with suppress(msgspec.DecodeError):  # a line that is none of ours is set aside when it is taken in
                     if needle in line and "decision" in (found := dict(msgspec.json.decode(line))):
                         found.pop("ending", None)
                         yield found
 
 
 class _faults:  # noqa: N801 - reads as a word of the `with` statement
-    """Turns sqlite3's errors into ours."""
+    """Turns errors of sqlite3 and of files into ours."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -326,17 +303,35 @@ class _faults:  # noqa: N801 - reads as a word of the `with` statement
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, (sqlite3.Error, OSError)):
             raise StoreFault(f"{self._path}: {error}") from error
 
 
-def _words(spill: Spill, error: OSError) -> str:
-    return f"{spill.path.name}: {error.strerror or error}"
+def _may_be_asked_for(record: Record | None) -> bool:
+    return record is not None and record.content is not None and record.content.turn is not None
 
 
-def _fail(future: asyncio.Future[None], fault: StoreFault) -> None:
-    if not future.done():
-        future.set_exception(fault)
+class _Committed:
+    """Called in the writer's thread with what came of a batch; waited for in the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._future: asyncio.Future[StoreFault | None] = loop.create_future()
+
+    def __call__(self, fault: StoreFault | None) -> None:
+        self._loop.call_soon_threadsafe(self._settle, fault)
+
+    async def within(self, seconds: float) -> StoreFault | None:
+        """None: it is committed."""
+        late = self._loop.call_later(seconds, self._settle, StoreFault("the database is late"))
+        try:
+            return await self._future
+        finally:
+            late.cancel()
+
+    def _settle(self, fault: StoreFault | None) -> None:
+        if not self._future.done():
+            self._future.set_result(fault)
 
 
 def _resolve(future: asyncio.Future[Any], result: object) -> None:

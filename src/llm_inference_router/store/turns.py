@@ -57,14 +57,8 @@ def forget(connection: sqlite3.Connection, key: str, name: str) -> None:
     )
 
 
-def answered(connection: sqlite3.Connection, key: str, decision_id: str) -> bool:
-    """Whether this key was given an answer by that decision."""
-    found = connection.execute("SELECT 1 FROM records WHERE id = ? AND key = ?", (decision_id, key)).fetchone()
-    return found is not None
-
-
 def in_record(record: dict[str, Any], key: str, name: str) -> Turn | None:
-    """The same of a record as JSON that waits in the spill."""
+    """The same of a record as JSON that waits in the journal."""
     turn = (record.get("content") or {}).get("turn")
     if turn is None or turn["id"] != name or record["decision"].get("key", "") != key:
         return None

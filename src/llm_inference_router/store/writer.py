@@ -1,8 +1,4 @@
-"""The one thread that writes the database: batches, what was spilled, checkpoints and pruning, in that order.
-
-It owns the only connection that writes, and only it makes checkpoints: two connections of a process that
-do so at the same moment have corrupted files under SQLite older than 3.51.3.
-"""
+"""The one thread that writes the database: batches, the rest of the journal, checkpoints and pruning, in this order."""
 
 import logging
 import queue
@@ -10,75 +6,62 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
-import msgspec
-
 from llm_inference_router.store.base import StoreFault
-from llm_inference_router.store.idempotency import Ending, end
+from llm_inference_router.store.database import Database
+from llm_inference_router.store.idempotency import Ending
 from llm_inference_router.store.jobs import Batch, Prune, Work
+from llm_inference_router.store.journal import Journal
 from llm_inference_router.store.lines import UNREADABLE, ending_in, read_line
-from llm_inference_router.store.rows import MOST, Row, row_of, rows_of, statements
-from llm_inference_router.store.schema import open_writer
-from llm_inference_router.store.spill import Spill
+from llm_inference_router.store.rows import MOST, Row, row_of, rows_of
 
 RETRY_S = 0.05  # how often a database that failed is tried again, and how long quiet must last for a checkpoint
-_CHECK_FILE_S = 1.0
 _QUIET_FRAMES = 500  # estimated pages in the log from which a quiet moment is used for a checkpoint
 _FULL_FRAMES = 2000  # from which it is made in any case
-_LOG_LIMIT = 64 * 1024 * 1024
 _PRUNE_RECORDS = 100
-_SLICE = 64 * 1024  # bytes of the spill taken in at a time
+_SLICE = 64 * 1024  # bytes of the journal taken in at a time
 _STOP_S = 2.0
 
-# What the values of one record can cause; everything else of sqlite3.Error is the database's own trouble.
-_REFUSALS = (
-    sqlite3.IntegrityError,
-    sqlite3.DataError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    OverflowError,
-    TypeError,
-    ValueError,
-    msgspec.MsgspecError,
-)
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-_Job: TypeAlias = Batch | Prune | Work | None
+_Job: TypeAlias = Batch | Prune | Work | int | None
 
 
 class Writer:
-    """`failing` is read by the event loop without a lock: while it is set, records go to the spill at
-    once."""
+    """`failing` and `busy_since` (monotonic seconds) are read by the event loop without a lock: while the first is set,
+    nothing is submitted but places in the journal.
 
-    def __init__(
-        self, path: Path, connection: sqlite3.Connection, spill: Spill, settle: Callable[[Batch], None]
-    ) -> None:
+    `committed`: records that went from memory into the database. `late`: records of batches that it did not take; they
+    wait in the journal. `ingested`: records that came from there.
+    """
+
+    def __init__(self, database: Database, journal: Journal) -> None:
         self.failing: str | None = None
+        self.busy_since: float | None = None
+        self.committed = 0
+        self.late = 0
         self.ingested = 0
         self.unreadable = 0
-        self._path = path
-        self._connection: sqlite3.Connection | None = connection
-        self._inode = path.stat().st_ino
+        self._database = database
         self._retry_at = 0.0
-        self._checked = time.monotonic()
-        self._spill = spill
-        self._offset = 0
-        self._settle = settle
+        self._journal = journal
+        self._owed = journal.end  # the place up to which it is read, since no batch brings what is there
         self._inbox: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._prunes: deque[Prune] = deque()
-        self._frames = 0
         self._stopping = False
-        connection.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}").fetchone()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     def submit(self, batch: Batch) -> None:
         self._inbox.put(batch)
+
+    def owe(self, place: int) -> None:
+        """No batch brings the lines up to there: they are to be read from the journal."""
+        self._inbox.put(place)
 
     def prune(self, prune: Prune) -> None:
         self._inbox.put(prune)
@@ -90,12 +73,8 @@ class Writer:
     def waiting(self) -> int:
         return self._inbox.qsize()
 
-    def wake(self) -> None:
-        """Lines were spilled."""
-        self._inbox.put(None)
-
     def stop(self) -> None:
-        """Writes what was submitted, and what was spilled if that takes no more than two seconds; blocks
+        """Writes what was submitted, and what the journal has if that takes no more than two seconds; blocks
         until then."""
         self._stopping = True
         self._inbox.put(None)
@@ -112,7 +91,7 @@ class Writer:
                     self._fail(error)
             self._finish()
         finally:
-            self._close()
+            self._database.close()
 
     def _step(self) -> None:
         quiet = False
@@ -120,43 +99,52 @@ class Writer:
             job = self._inbox.get(timeout=self._patience())
         except queue.Empty:
             job, quiet = None, True
+        self.busy_since = time.monotonic()
+        try:
+            self._do(job)
+            if self._database.frames >= _FULL_FRAMES:
+                self._checkpoint()
+            elif self._inbox.empty():
+                self._upkeep(quiet)
+        finally:
+            self.busy_since = None
+
+    def _do(self, job: _Job) -> None:
         if isinstance(job, Batch):
             self._commit(job)
         elif isinstance(job, Prune):
             self._prunes.append(job)
         elif isinstance(job, Work):
             self._perform(job)
-        if self._frames >= _FULL_FRAMES:
-            self._checkpoint()
-        elif self._inbox.empty():
-            self._upkeep(quiet)
+        elif job is not None:
+            self._owe(job)
 
     def _patience(self) -> float | None:
         """Seconds to wait for the next job before upkeep; None: there is nothing else to do."""
         if self.failing is not None:
             return RETRY_S
-        if self._spill.size or self._prunes:
+        if self._behind or self._prunes:
             return 0.0
-        return RETRY_S if self._frames >= _QUIET_FRAMES else None
+        return RETRY_S if self._database.frames >= _QUIET_FRAMES else None
 
     def _upkeep(self, quiet: bool) -> None:
         """One small step of what can wait, so that the next batch does not wait for long."""
         if self.failing is not None:
             if time.monotonic() >= self._retry_at:
                 self._recover()
-        elif self._spill.size:
+        elif self._behind:
             self._ingest()
         elif self._prunes:
             self._prune_slice()
-        elif quiet and self._frames >= _QUIET_FRAMES:
+        elif quiet and self._database.frames >= _QUIET_FRAMES:
             self._checkpoint()
 
     def _finish(self) -> None:
         deadline = time.monotonic() + _STOP_S
         try:
-            while self._spill.size and self.failing is None and time.monotonic() < deadline:
+            while self._behind and self.failing is None and time.monotonic() < deadline:
                 self._ingest()
-        except Exception as error:  # noqa: BLE001 - what is spilled waits for the next start; who waits now is told
+        except Exception as error:  # noqa: BLE001 - what is left waits for the next start; who waits now is told
             self._fail(error)
         for prune in self._prunes:
             _tell(prune.done, StoreFault("the store was closed"))
@@ -164,161 +152,115 @@ class Writer:
     def _perform(self, work: Work) -> None:
         result: object
         try:
-            self._check_file()
+            self._database.check()
             self._take_in()
-            result = work.run(self._open())
-        except sqlite3.Error as error:
+            result = work.run(self._database.connection())
+            if work.erases:
+                self._journal.take(self._journal.taken, erase=True)
+        except (sqlite3.Error, OSError) as error:
             result = StoreFault(self._fail(error))
         except Exception as error:  # noqa: BLE001 - this work's own mistake: who waits is told, the others go on
-            self._roll_back()
+            self._database.roll_back()
             result = StoreFault(f"{type(error).__name__}: {error}")
             _log.warning("work of the store failed: %s", result)
         _tell(work.done, result)
 
     def _take_in(self) -> None:
-        """What was spilled until now: it may be the end of the key that is asked for. Raises sqlite3.Error."""
-        left = self._spill.size - self._offset
-        while left > 0 and self._spill.size:
-            before = self._offset
+        """What the journal has for us: it may be the end of the key that is asked for. Raises sqlite3.Error."""
+        while self._behind:
             if not self._ingest():
-                raise sqlite3.OperationalError("what was spilled cannot be taken in yet")
-            left = left - (self._offset - before) if self._offset > before else 0
+                raise sqlite3.OperationalError("what the journal has cannot be taken in yet")
 
     # --- writing --------------------------------------------------------------------------------------------
 
     def _commit(self, batch: Batch) -> None:
+        fault: StoreFault | None = None
         try:
-            rows, unwritable = rows_of(batch.records)
-            batch.refused = unwritable | self._write(rows, batch.endings)
-            if not batch.refused:  # else the spill is read back, so that what was refused is set aside
-                self._skip(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it was: the batch is spilled, and those who wait go on
-            batch.error = self._fail(error)
-        batch.finished = True
-        _tell(lambda _: batch.loop.call_soon_threadsafe(self._settle, batch), None)
+            refused = self._write(batch)
+            self.committed += batch.count - len(refused)
+            self._committed(batch, len(refused))
+            if refused:
+                fault = StoreFault(next(iter(refused.values())))
+        except Exception as error:  # noqa: BLE001 - whatever it was: the batch is in the journal, and the next comes
+            fault = StoreFault(self._fail(error))
+            if batch.end is not None:
+                self.late += batch.count
+                self._owe(batch.end)
+        if batch.done is not None:
+            _tell(batch.done, fault)
 
-    def _skip(self, batch: Batch) -> None:
-        """What was spilled while its commit was slow need not be read back, if it is the next to be."""
-        span = batch.span
-        if span is not None and span[0] == self._offset:
-            self._pass(span[1])
-
-    def _pass(self, end: int) -> None:
-        """The spill is in the database up to there. Should the file refuse to be cut, it is read once more: what is in
-        already is ignored then."""
-        self._offset = end
-        if self._spill.clear(end):
-            self._offset = 0
-
-    def _write(self, rows: Sequence[Row | None], endings: Mapping[int, Ending]) -> dict[int, str]:
-        """Commits all rows but those that no database would take, which it returns, and what became of keys. Raises
-        sqlite3.Error."""
-        if time.monotonic() - self._checked > _CHECK_FILE_S:
-            self._check_file()
-        connection = self._open()
+    def _committed(self, batch: Batch, refused: int) -> None:
+        if batch.end is None:
+            return
+        if refused or batch.start != self._journal.taken:  # it, or something before it, is to be read
+            self.late += refused
+            self._owe(batch.end)
+            return
         try:
-            if endings:
-                connection.execute("BEGIN IMMEDIATE")
-            for sql, values in statements([row for row in rows if row is not None]):
-                connection.execute(sql, values)
-            for ending in endings.values():
-                end(connection, ending)
-            if endings:
-                connection.execute("COMMIT")
-        except _REFUSALS as error:
-            self._roll_back()
-            return self._write_apart(rows, endings, f"{type(error).__name__}: {error}")
-        self._frames += len(rows) // 3 + 3
-        return {}
+            self._journal.take(batch.end)
+        except OSError as error:  # `_recover` tries again
+            self._fail(error)
 
-    def _write_apart(self, rows: Sequence[Row | None], endings: Mapping[int, Ending], why: str) -> dict[int, str]:
-        """One bad record must not cost the others theirs, nor its key its end; what is in already is ignored."""
-        if len(rows) > 1:
-            refused: dict[int, str] = {}
-            for at, row in enumerate(rows):
-                alone = self._write([row], {0: endings[at]} if at in endings else {})
-                if alone:
-                    refused[at] = alone[0]
-            return refused
-        if rows[0] is not None and endings:
-            self._write([None], endings)
-        return {0: f"the database refuses it: {why}"}
+    def _owe(self, place: int) -> None:
+        self._owed = max(self._owed, place)
+
+    @property
+    def _behind(self) -> bool:
+        return self._journal.taken < self._owed
+
+    def _write(self, batch: Batch) -> dict[int, str]:
+        """What would not be taken, by position. Raises sqlite3.Error.
+
+        In parts: making rows holds the interpreter, and the event loop waits for it.
+        """
+        self._database.check()
+        refused: dict[int, str] = {}
+        for start in range(0, len(batch.records), MOST):
+            rows, unwritable = rows_of(batch.records[start : start + MOST])
+            endings = {at: batch.endings[start + at] for at in range(len(rows)) if start + at in batch.endings}
+            part = unwritable | self._database.write(rows, endings)
+            refused |= {start + at: why for at, why in part.items()}
+        return refused
 
     def _fail(self, error: Exception) -> str:
-        self._roll_back()
+        self._database.roll_back()
         known = isinstance(error, (sqlite3.Error, OSError))
-        reason = f"{self._path.name}: {error}" if known else f"{self._path.name}: {type(error).__name__}: {error}"
+        reason = self._named(error if known else f"{type(error).__name__}: {error}")
         if self.failing is None:
-            _log.warning("records are spilled to %s: %s", self._spill.path.name, reason)
+            _log.warning("records wait in %s: %s", self._journal.path.name, reason)
         self.failing = reason
         return reason
 
-    def _roll_back(self) -> None:
-        if self._connection is None or not self._connection.in_transaction:
-            return
-        try:
-            self._connection.rollback()
-        except sqlite3.Error as error:
-            _log.warning("%s: %s", self._path.name, error)
-            self._close()  # it is opened again by `_recover`
-
-    def _check_file(self) -> None:
-        """Raises sqlite3.OperationalError when our file is not the one at our path any more; until that is mended, at
-        every call: what went into it would be lost."""
-        try:
-            same = self._path.stat().st_ino == self._inode
-        except OSError as error:
-            raise sqlite3.OperationalError(f"the database file is gone ({error.strerror})") from error
-        if not same:
-            raise sqlite3.OperationalError("the database file was replaced")
-        self._checked = time.monotonic()
+    def _named(self, trouble: object) -> str:
+        return f"{self._database.path.name}: {trouble}"
 
     def _recover(self) -> None:
-        """Tries the database again, from a fresh connection if the file was replaced or is broken."""
         self._retry_at = time.monotonic() + RETRY_S
         try:
-            try:
-                self._check_file()
-                self._open().execute("BEGIN IMMEDIATE")
-                self._open().execute("ROLLBACK")
-            except sqlite3.DatabaseError as error:
-                if "locked" in str(error) or "full" in str(error):
-                    raise
-                self._reopen()
+            self._database.recover()
+            self._journal.take(self._journal.taken)
         except (sqlite3.Error, StoreFault, OSError) as error:
-            self.failing = f"{self._path.name}: {error}"
+            self.failing = self._named(error)
             return
-        if not self._spill.size or self._ingest():
-            _log.warning("%s can be written again", self._path.name)
+        if not self._behind or self._ingest():
+            _log.warning(self._named("it can be written again"))
             self.failing = None
 
-    def _reopen(self) -> None:
-        self._close()  # first: two connections to two files of one name would share their log's name
-        connection = open_writer(self._path, lock_wait_s=0)
-        self._connection = connection
-        self._inode = self._path.stat().st_ino
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise sqlite3.OperationalError("the database cannot be opened")
-        return self._connection
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def _ingest(self) -> bool:
-        """Takes one slice of the spill into the database; False when that failed."""
+        """Takes one slice of the journal into the database; False when that failed."""
+        place = self._journal.taken
         try:
-            lines, behind = self._spill.read(self._offset, _SLICE)
+            self._database.check()
+            lines, behind = self._journal.read(place, min(_SLICE, self._owed - place))
             kept, entries = self._readable(lines)
             for start in range(0, len(entries), MOST):
                 part = entries[start : start + MOST]
                 endings = {at: ending for at, (_, ending) in enumerate(part) if ending is not None}
-                for at in self._write([row for row, _ in part], endings):
+                for at in self._database.write([row for row, _ in part], endings):
                     self._set_aside(kept[start + at])
-            self._pass(behind)
+            if not lines:
+                _log.warning("%s: somebody has cut it; what it had is lost", self._journal.path.name)
+            self._journal.take(behind if lines else self._owed)
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
             return False
@@ -343,8 +285,8 @@ class Writer:
     def _set_aside(self, line: bytes) -> None:
         """Keeps a line that is no record of ours (another version's, or damaged) for a person to look at."""
         self.unreadable += 1
-        path = self._path.with_name(self._path.name + ".unreadable")
-        _log.warning("a spilled line is no record of this version; it is kept in %s", path.name)
+        path = self._database.path.with_name(self._database.path.name + ".unreadable")
+        _log.warning("a line of the journal is no record of this version; it is kept in %s", path.name)
         try:
             with path.open("ab") as file:
                 file.write(line + b"\n")
@@ -353,29 +295,19 @@ class Writer:
 
     def _checkpoint(self) -> None:
         try:
-            self._open().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._database.checkpoint()
         except sqlite3.Error as error:
             self._fail(error)
-        self._frames = 0
 
     def _prune_slice(self) -> None:
         prune = self._prunes[0]
         try:
-            connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
-            found = connection.execute(
-                "SELECT max(id), count(*) FROM (SELECT id FROM records WHERE id < ? ORDER BY id LIMIT ?)",
-                (prune.before, _PRUNE_RECORDS),
-            ).fetchone()
-            if found[1]:
-                connection.execute("DELETE FROM records WHERE id <= ?", (found[0],))
-            connection.execute("COMMIT")
+            found = self._database.prune(prune.before, _PRUNE_RECORDS)
         except sqlite3.Error as error:
             self._fail(error)  # it goes on once the database can be written again
             return
-        self._frames += found[1] // 2 + 3
-        prune.count += found[1]
-        if found[1] < _PRUNE_RECORDS:
+        prune.count += found
+        if found < _PRUNE_RECORDS:
             self._prunes.popleft()
             _tell(prune.done, prune.count)
 

@@ -38,7 +38,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._spilled = 0
+        self._late = 0
         counter = self._maker(Counter)
         gauge = self._maker(Gauge)
         self.requests = counter("requests_total", "Requests answered, by HTTP status.", "route", "model", "status")
@@ -56,9 +56,9 @@ class Metrics:
         self.breaker_state = gauge("breaker_state", "0 closed, 1 half open, 2 open.", "endpoint")
         self.inflight = gauge("inflight", "Requests running on a model.", "model")
         self.tasks = gauge("tasks", "Tasks of the event loop: a few, and one or two for each running request.")
-        self.dropped = counter("records_dropped_total", "Records that could neither be committed nor spilled.")
-        self.spilled = counter(
-            "records_spilled_total", "Records kept in the spill file because the database was not writable."
+        self.dropped = counter("records_dropped_total", "Records that neither the journal nor the database would take.")
+        self.late = counter(
+            "records_late_total", "Records that the database would not take at once: they waited in the journal."
         )
         self.reloads = counter("config_reloads_total", "Configurations read while running: ok, refused.", "result")
         self.closed = counter("connections_closed_total", "Connections closed by a limit of ours.", "cause")
@@ -77,10 +77,10 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Distribution:
         return Distribution(f"llm_router_{name}", text, labels, buckets=buckets, registry=self.registry)
 
-    def count_spilled(self, total: int) -> None:
+    def count_late(self, total: int) -> None:
         """The store counts for itself; `total` is since its start."""
-        self.spilled.inc(total - self._spilled)
-        self._spilled = total
+        self.late.inc(total - self._late)
+        self._late = total
 
     def exposition(self) -> bytes:
         """Prometheus text format."""
