@@ -7,6 +7,8 @@ from typing import Any
 from msgspec import structs
 
 from llm_inference_router.effects import new_id
+from llm_inference_router.store import lines
+from llm_inference_router.store.idempotency import Ending
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.types import (
     Attempt,
@@ -99,6 +101,10 @@ def record(at: int = NOON, *, content: bool = False, attempts: int = 1, **outcom
     )
     said = Content("user: hé\x00llo", "hi 👋") if content else None
     return Record(decision, tries, structs.replace(ended, **outcome), said)
+
+
+def line_of(one: Record | None, ending: Ending | None = None) -> bytes:
+    return lines.line_of(one, ending, lines.decision_in(one))
 
 
 async def taken_in(store: SqliteStore) -> None:

@@ -17,7 +17,7 @@ from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.idempotency import Answer, Claim, End, Ending, Found
 from llm_inference_router.store.sqlite import SqliteStore
 from llm_inference_router.types import Record
-from tests.store.build import record, taken_in
+from tests.store.build import line_of, record, taken_in
 from tests.store.test_durability import locked, open_store, stored
 
 ANSWER = Answer(200, ((b"content-type", b"text/plain"),), b"\x00\xffhello")
@@ -202,8 +202,8 @@ def test_a_journal_that_cannot_be_read_or_cut_is_said_and_retried(tmp_path: Path
 
 def test_a_line_that_makes_no_row_is_set_aside(tmp_path: Path) -> None:
     one, bad = record(), record()
-    line = lines.line_of(bad, None).replace(b'"little/0"', b'"\\ud800"')
-    (tmp_path / "router.db.journal").write_bytes(line + b"[]\n{}\n" + lines.line_of(one, None))
+    line = line_of(bad).replace(b'"little/0"', b'"\\ud800"')
+    (tmp_path / "router.db.journal").write_bytes(line + b"[]\n{}\n" + line_of(one))
 
     async def work(store: SqliteStore) -> None:
         await taken_in(store)
@@ -220,7 +220,7 @@ def test_every_claim_sees_what_the_journal_had_before(tmp_path: Path) -> None:
     one = record()
     ending = Ending(claim(), "answered", one.decision.id)
     many: list[tuple[Record | None, Ending | None]] = [(record(), None) for _ in range(300)]
-    (tmp_path / "router.db.journal").write_bytes(b"".join(lines.line_of(*entry) for entry in [*many, (one, ending)]))
+    (tmp_path / "router.db.journal").write_bytes(b"".join(line_of(*entry) for entry in [*many, (one, ending)]))
 
     async def work(store: SqliteStore) -> None:
         found = await claimed(store, claim(owner="b"))
@@ -239,6 +239,6 @@ def test_every_claim_sees_what_the_journal_had_before(tmp_path: Path) -> None:
 def test_a_line_is_read_as_it_was_written(key: str, state: End, body: bytes, bare: bool) -> None:
     ending = Ending(claim(key), state, "x", Answer(200, ((b"a", body),), body))
     one = None if bare else record(content=True)
-    line = lines.line_of(one, ending)
+    line = line_of(one, ending)
     assert line.count(b"\n") == 1
     assert lines.read_line(line) == (one, ending)

@@ -21,9 +21,8 @@ from llm_inference_router.store import idempotency, journal, turns
 from llm_inference_router.store.base import StoreFault
 from llm_inference_router.store.idempotency import Claim, Ending
 from llm_inference_router.store.journal import Journal
-from llm_inference_router.store.lines import line_of
 from llm_inference_router.store.sqlite import SqliteStore
-from tests.store.build import record, taken_in
+from tests.store.build import line_of, record, taken_in
 from tests.store.test_durability import locked, open_store, stored
 from tests.store.test_sqlite import answer
 
@@ -59,6 +58,13 @@ class Journalled(RuleBasedStateMachine):
             self.journal.take(self.lines[self.taken - 1][1], erase=erase)
         if erase and self.taken:
             assert self.file() == self.left()
+
+    @rule()
+    def delete(self) -> None:
+        """It is back, with all that is left, as soon as something is taken."""
+        self.path.with_name(self.path.name + ".journal").unlink()
+        self.journal.take(0)
+        assert self.file() == self.left()
 
     @rule(torn=st.binary(max_size=9).map(lambda line: line.replace(b"\n", b"x")))
     def crash(self, torn: bytes) -> None:
@@ -110,6 +116,21 @@ class Journalled(RuleBasedStateMachine):
 
 TestJournal = Journalled.TestCase
 TestJournal.settings = settings(deadline=None)
+
+
+def test_a_file_of_another_process_is_not_written_over(tmp_path: Path) -> None:
+    one, two = Journal.open(tmp_path / "router.db"), Journal.open(tmp_path / "router.db")
+    one.append(b"one\n")
+    two.append(b"two\n")
+    one.path.unlink()
+    os.link(two.path, one.path)  # as when a third has taken the free name
+    for taken in (0, 4):
+        assert one.read(0) == ([b"one"], 4)
+        with pytest.raises(FileExistsError):
+            one.take(taken)
+    one.close()
+    assert (tmp_path / "router.db.journal").read_bytes() == b"two\n"
+    two.close()
 
 
 def run(folder: Path, work: Any) -> None:
@@ -246,7 +267,7 @@ def test_under_steady_load_the_journal_stays_small(tmp_path: Path, monkeypatch: 
                 await asyncio.sleep(0.002)
 
     run(tmp_path, work)
-    written = sum(len(line_of(one, None)) for one in kept)
+    written = sum(len(line_of(one)) for one in kept)
     assert written > 10 * 100_000
     assert max(sizes) < written / 2
     assert {one.decision.id for one in kept} <= set(stored(tmp_path / "router.db"))

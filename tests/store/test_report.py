@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.lines import decision_in
 from llm_inference_router.store.report import MIN_FOR_INTERVAL, Group, Latency, Report, report
 from llm_inference_router.store.rows import row_of, statements
 from llm_inference_router.store.schema import open_writer
@@ -23,7 +24,7 @@ from tests.store.build import NOON, record, taken_in
 
 def fill(path: Path, records: Sequence[Record]) -> Path:
     with closing(open_writer(path)) as connection:
-        for sql, values in statements([row_of(one) for one in records]):
+        for sql, values in statements([row_of(one, decision_in(one)) for one in records]):
             connection.execute(sql, values)
     return path
 

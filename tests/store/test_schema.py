@@ -6,6 +6,7 @@ import pytest
 
 from llm_inference_router.effects import new_id
 from llm_inference_router.store.base import StoreFault
+from llm_inference_router.store.lines import decision_in
 from llm_inference_router.store.rows import row_of, statements
 from llm_inference_router.store.schema import STEPS, floor_id, open_reader, open_writer, path_of
 from tests.store.build import record
@@ -48,7 +49,7 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch
 def test_a_later_step_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, kept = tmp_path / "router.db", record()
     with closing(open_writer(path)) as connection:
-        for sql, values in statements([row_of(kept)]):
+        for sql, values in statements([row_of(kept, decision_in(kept))]):
             connection.execute(sql, values)
     monkeypatch.setattr(
         "llm_inference_router.store.schema.STEPS", (*STEPS, ("ALTER TABLE records ADD COLUMN more TEXT",))
@@ -110,5 +111,6 @@ def test_a_relative_url_is_relative_and_an_absolute_one_absolute() -> None:
 def test_a_value_of_the_wrong_type_is_refused(tmp_path: Path) -> None:
     if sqlite3.sqlite_version_info < (3, 37, 0):
         pytest.skip("this SQLite has no STRICT tables")
+    bad = record(error=b"\x00")
     with closing(open_writer(tmp_path / "router.db")) as connection, pytest.raises(sqlite3.IntegrityError):
-        connection.execute(*next(iter(statements([row_of(record(error=b"\x00"))]))))
+        connection.execute(*next(iter(statements([row_of(bad, decision_in(bad))]))))

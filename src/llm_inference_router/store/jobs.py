@@ -13,22 +13,25 @@ class Batch:
     """Records that go into the database together. The event loop fills it, then it is the writer's.
 
     What a record says of an idempotency key is in `endings`, by position; a key that ends without a record has None in
-    its place. `start` and `end` are the places of its lines in the journal; a batch that has none is lost unless the
-    database takes it. `done` is called in the writer's thread, with what kept the batch from being committed.
+    its place. `json` has the decisions as JSON. `start` and `end` are the places of its lines in the journal; a batch
+    that has none is lost unless the database takes it. `done` is called in the writer's thread, with what kept the
+    batch from being committed.
     """
 
-    __slots__ = ("done", "end", "endings", "records", "start")
+    __slots__ = ("done", "end", "endings", "json", "records", "start")
 
     def __init__(self, start: int | None, done: Callable[[StoreFault | None], None] | None = None) -> None:
         self.start = self.end = start
         self.done = done
         self.records: list[Record | None] = []
+        self.json: list[bytes] = []
         self.endings: dict[int, Ending] = {}
 
-    def add(self, record: Record | None, ending: Ending | None, end: int | None) -> None:
+    def add(self, record: Record | None, json: bytes, ending: Ending | None, end: int | None) -> None:
         if ending is not None:
             self.endings[len(self.records)] = ending
         self.records.append(record)
+        self.json.append(json)
         self.end = end
 
     @property

@@ -48,7 +48,10 @@ class Journal:
             path = database.with_name(f"{database.name}.journal" + (f".{number}" if number > 1 else ""))
             if own is not None and not path.exists():
                 continue
-            descriptor = _take(path)
+            try:
+                descriptor = _take(path)
+            except OSError as error:
+                raise StoreFault(f"{path}: it cannot be opened and locked: {error.strerror}") from error
             if descriptor is None:
                 continue
             _anew(path).unlink(missing_ok=True)  # of a process that was killed over it; all of that is in the file
@@ -77,8 +80,6 @@ class Journal:
         """Adds whole lines, all or nothing; the places where they begin and end. Raises OSError when they cannot be
         written."""
         with self._lock:
-            if os.fstat(self._descriptor).st_nlink == 0:  # deleted under us: nobody would find what we write
-                self._reopen()
             written = 0
             try:
                 written = os.write(self._descriptor, lines)
@@ -101,26 +102,30 @@ class Journal:
         return data[:stop].split(b"\n") if stop >= 0 else [], place + stop + 1
 
     def take(self, place: int, *, erase: bool = False) -> None:
-        """All lines up to there are in the database. `erase`: leave nothing of them in the file. Raises OSError when
-        the file cannot be cut; the lines are taken all the same."""
+        """All lines up to there are in the database. `erase`: leave nothing of them in the file. A file that somebody
+        deleted, where nobody would find its lines, is made anew. Raises OSError when the file cannot be cut; the lines
+        are taken all the same."""
         with self._lock:
             self._taken = max(self._taken, place)
             rest = self._end - self._taken
             gone = self._taken - self._base
-            if not rest:
-                if gone:
-                    os.ftruncate(self._descriptor, 0)
-                    self._base = self._end
-            elif (gone >= _TAKEN and rest <= _REST) or (gone > 0 and erase):
+            if self._deleted() or (gone and rest and (erase or (gone >= _TAKEN and rest <= _REST))):
                 self._make_anew()
+            elif gone and not rest:
+                os.ftruncate(self._descriptor, 0)
+                self._base = self._end
 
     def close(self) -> None:
         """Lets go of the file, and removes it if nothing waits in it."""
         with self._lock:
-            if self._taken == self._end:
+            if self._taken == self._end and not self._deleted():
                 self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = -1  # another file may get its number
+
+    def _deleted(self) -> bool:
+        """Then the file at our path, if there is one, is another process's."""
+        return os.fstat(self._descriptor).st_nlink == 0
 
     def _bytes(self, place: int, limit: int) -> bytes:
         return os.pread(self._descriptor, min(limit, self._end - place), place - self._base)
@@ -129,7 +134,9 @@ class Journal:
         """The new file has its name, its lock and all its lines before anybody can find it."""
         path = _anew(self.path)
         path.unlink(missing_ok=True)
-        descriptor = _locked(path)
+        descriptor = _take(path)
+        if descriptor is None:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
         try:
             place = self._taken
             while place < self._end:
@@ -137,7 +144,11 @@ class Journal:
                 if os.write(descriptor, part) < len(part):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
                 place += len(part)
-            path.rename(self.path)
+            if self._deleted():
+                os.link(path, self.path)
+                path.unlink()
+            else:
+                path.rename(self.path)
         except BaseException:  # whatever it is, the old file stays the one
             os.close(descriptor)
             path.unlink(missing_ok=True)
@@ -145,14 +156,6 @@ class Journal:
         os.close(self._descriptor)
         self._descriptor = descriptor
         self._base = self._taken
-
-    def _reopen(self) -> None:
-        descriptor = _locked(self.path)
-        os.close(self._descriptor)
-        self._descriptor = descriptor
-        self._base = self._end
-        self._end += os.fstat(descriptor).st_size
-        self._taken = max(self._taken, self._base)
 
     def _cut_torn_line(self) -> None:
         place = self._end
@@ -180,24 +183,10 @@ def _anew(path: Path) -> Path:
     return path.with_name(path.name + ".new")
 
 
-def _locked(path: Path) -> int:
-    """A descriptor with the file's lock. Raises OSError, also where another process holds it."""
-    try:
-        descriptor = _take(path)
-    except StoreFault as fault:
-        raise OSError(errno.EIO, str(fault), str(path)) from fault
-    if descriptor is None:
-        raise OSError(errno.EBUSY, "taken by another process", str(path))
-    return descriptor
-
-
 def _take(path: Path) -> int | None:
-    """A descriptor with the file's lock, or None when another process holds it."""
+    """A descriptor with the file's lock, or None when another process holds it. Raises OSError."""
     while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StoreFault(f"{path}: {error.strerror}") from error
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_nlink > 0:  # else its last owner removed it between our two calls
@@ -205,7 +194,7 @@ def _take(path: Path) -> int | None:
         except BlockingIOError:
             os.close(descriptor)
             return None
-        except OSError as error:
+        except OSError:
             os.close(descriptor)
-            raise StoreFault(f"{path}: it cannot be locked: {error.strerror}") from error
+            raise
         os.close(descriptor)

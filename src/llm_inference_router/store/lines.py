@@ -20,6 +20,15 @@ class _Line(Struct, frozen=True):
     ending: Ending | None = None
 
 
+class _Rest(Struct, frozen=True, omit_defaults=True):
+    """Of a line, behind the decision."""
+
+    attempts: tuple[Attempt, ...]
+    outcome: Outcome
+    content: Content | None = None
+    ending: Ending | None = None
+
+
 class _Ended(Struct, frozen=True):
     ending: Ending | None = None
 
@@ -28,13 +37,18 @@ _decode = msgspec.json.Decoder(_Line).decode
 _decode_ended = msgspec.json.Decoder(_Ended).decode
 
 
-def line_of(record: Record | None, ending: Ending | None) -> bytes:
-    """With its newline. Raises what is in `UNWRITABLE`."""
+def decision_in(record: Record | None) -> bytes:
+    """The decision as JSON, in the journal's line and in the database's row; nothing where there is no record. Raises
+    what is in `UNWRITABLE`."""
+    return b"" if record is None else _encode(record.decision)
+
+
+def line_of(record: Record | None, ending: Ending | None, decision: bytes) -> bytes:
+    """With its newline. `decision`: of `decision_in`. Raises what is in `UNWRITABLE`."""
     if record is None:
         return _encode({"ending": ending}) + b"\n"
-    if ending is None:
-        return _encode(record) + b"\n"
-    return b'%b,"ending":%b}\n' % (_encode(record)[:-1], _encode(ending))
+    rest = _encode(_Rest(record.attempts, record.outcome, record.content, ending))
+    return b'{"decision":%b,%b\n' % (decision, rest[1:])
 
 
 def read_line(line: bytes) -> tuple[Record | None, Ending | None]:

@@ -27,7 +27,7 @@ from llm_inference_router.store.database import Database
 from llm_inference_router.store.idempotency import Ending
 from llm_inference_router.store.jobs import Batch, Prune, Work
 from llm_inference_router.store.journal import Journal
-from llm_inference_router.store.lines import UNWRITABLE, line_of
+from llm_inference_router.store.lines import UNWRITABLE, decision_in, line_of
 from llm_inference_router.store.rows import records_where
 from llm_inference_router.store.schema import floor_id, open_reader, open_writer, path_of
 from llm_inference_router.store.turns import Thread
@@ -87,21 +87,22 @@ class SqliteStore:
         if self._closed:
             raise self._drop("the store is closed")
         try:
-            line = line_of(record, ending)
+            decision = decision_in(record)
+            line = line_of(record, ending, decision)
         except UNWRITABLE as error:
             raise self._drop(f"a record that cannot be written as JSON: {error}") from error
-        loop = asyncio.get_running_loop()
         try:
             start, end = self._journal.append(line)
         except OSError as error:
-            await self._append_unjournalled(record, ending, error, loop)
+            await self._append_unjournalled(record, decision, ending, error)
             return
         if self._writer.failing is not None:
             self._late += record is not None
             self._writer.owe(end)
             return
+        loop = asyncio.get_running_loop()
         batch = self._gather(start, loop)
-        batch.add(record, ending, end)
+        batch.add(record, decision, ending, end)
         if ending is not None or _may_be_asked_for(record):
             committed = _Committed(loop)
             batch.done = committed
@@ -139,13 +140,13 @@ class SqliteStore:
             batch.done(None)
 
     async def _append_unjournalled(
-        self, record: Record | None, ending: Ending | None, error: OSError, loop: asyncio.AbstractEventLoop
+        self, record: Record | None, decision: bytes, ending: Ending | None, error: OSError
     ) -> None:
         reason = f"{self._journal.path.name}: {error.strerror or error}"
         if self._writer.failing is None:
-            committed = _Committed(loop)
+            committed = _Committed(asyncio.get_running_loop())
             batch = Batch(None, committed)
-            batch.add(record, ending, None)
+            batch.add(record, decision, ending, None)
             self._writer.submit(batch)
             fault = await committed.within(DEADLINE_S)
             if fault is None:

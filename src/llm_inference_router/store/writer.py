@@ -14,7 +14,7 @@ from llm_inference_router.store.database import Database
 from llm_inference_router.store.idempotency import Ending
 from llm_inference_router.store.jobs import Batch, Prune, Work
 from llm_inference_router.store.journal import Journal
-from llm_inference_router.store.lines import UNREADABLE, ending_in, read_line
+from llm_inference_router.store.lines import UNREADABLE, decision_in, ending_in, read_line
 from llm_inference_router.store.rows import MOST, Row, row_of, rows_of
 
 RETRY_S = 0.05  # how often a database that failed is tried again, and how long quiet must last for a checkpoint
@@ -216,10 +216,11 @@ class Writer:
         self._database.check()
         refused: dict[int, str] = {}
         for start in range(0, len(batch.records), MOST):
-            rows, unwritable = rows_of(batch.records[start : start + MOST])
+            part = slice(start, start + MOST)
+            rows, unwritable = rows_of(batch.records[part], batch.json[part])
             endings = {at: batch.endings[start + at] for at in range(len(rows)) if start + at in batch.endings}
-            part = unwritable | self._database.write(rows, endings)
-            refused |= {start + at: why for at, why in part.items()}
+            unwritable |= self._database.write(rows, endings)
+            refused |= {start + at: why for at, why in unwritable.items()}
         return refused
 
     def _fail(self, error: Exception) -> str:
@@ -273,7 +274,7 @@ class Writer:
         for line in lines:
             try:
                 record, ending = read_line(line)
-                entries.append((None if record is None else row_of(record), ending))
+                entries.append((None if record is None else row_of(record, decision_in(record)), ending))
                 kept.append(line)
             except (*UNREADABLE, OverflowError):
                 self._set_aside(line)
