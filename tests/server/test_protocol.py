@@ -15,7 +15,7 @@ from llm_inference_router.config.load import load
 from llm_inference_router.errors import Busy
 from llm_inference_router.server.app import Router as App
 from llm_inference_router.server.body import Arriving, read_body
-from llm_inference_router.server.protocol import GuardedProtocol
+from llm_inference_router.server.protocol import Protocol
 from tests.serving.router import config, parse, serving
 from tests.serving.upstream import answers, upstream
 
@@ -30,12 +30,13 @@ class Unsent:
         return self.size
 
 
-def protocol() -> tuple[GuardedProtocol, Unsent]:
-    one = GuardedProtocol.__new__(GuardedProtocol)
+def protocol() -> tuple[Protocol, Unsent]:
+    one = Protocol.__new__(Protocol)
     unsent = Unsent()
     one.transport = unsent  # type: ignore[assignment]
-    one.cycle = None  # type: ignore[assignment]
-    one.pipeline = deque()
+    one.cycle = None
+    one.queue = deque()
+    one.unsent, one.body_bytes, one.unsent_since = 0, 0, 0.0
     return one, unsent
 
 
@@ -55,7 +56,7 @@ def test_a_client_that_reads_slowly_has_not() -> None:
         assert not one.stalled(float(second))
 
 
-def uploading(*parts: tuple[float, int]) -> GuardedProtocol:
+def uploading(*parts: tuple[float, int]) -> Protocol:
     """A body that began at 0.0; each part is a time and a number of bytes."""
     one, _ = protocol()
     one.waits_for, one.waits_since, one.body_since = "body", 0.0, 0.0
@@ -115,7 +116,7 @@ class Talk:
             self._answer, interface="asgi3", proxy_headers=False, log_config=None, timeout_keep_alive=75
         )
         settings.load()
-        self.protocol = GuardedProtocol(settings, uvicorn.server.ServerState(), {})
+        self.protocol = Protocol(settings, uvicorn.server.ServerState(), {})
         self.wire = Wire()
         self.protocol.connection_made(self.wire)
 

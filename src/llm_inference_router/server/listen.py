@@ -12,7 +12,7 @@ import uvicorn
 
 from llm_inference_router.config.schema import Server
 from llm_inference_router.server.app import Router
-from llm_inference_router.server.protocol import GuardedProtocol, sweep
+from llm_inference_router.server.protocol import Protocol, sweep
 
 _SWITCH_INTERVAL_S = 0.0005  # the record writer is a thread: on a busy loop it waits this long for the GIL, not 5 ms
 _KEEP_ALIVE_S = 75
@@ -46,7 +46,7 @@ def bind(host: str, port: int) -> socket.socket:
 def serve(router: Router, settings: Server, listener: socket.socket, ready: Callable[[], None]) -> bool:
     """Serves until SIGTERM or SIGINT, then lets running answers finish within `drain`. False: it never started."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    protocol = type("Protocol", (GuardedProtocol,), {"max_connections": settings.max_connections})
+    protocol = type("Bounded", (Protocol,), {"max_connections": settings.max_connections})
     config = uvicorn.Config(
         router,
         http=protocol,

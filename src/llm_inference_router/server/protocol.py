@@ -1,4 +1,4 @@
-"""HTTP below the application: what uvicorn leaves open. Its parser does the reading; the limits are ours.
+"""HTTP/1.1 on one connection, below the application: httptools parses, the limits are ours.
 
 - exactly one Host header on HTTP/1.1 (RFC 9112 section 3.2), no more than 32 KiB of headers
 - a bounded number of connections
@@ -7,16 +7,28 @@
   comes in drips when it is slower than 1 KiB a second after its first 30 s. While an answer runs, nobody waits for the
   next request on its connection
 - protocol errors answered in the API's own shape
+- requests that come before the last one is answered are answered in their order
 - what ASGI lacks, as an extension of its scope (`reply.Offer`): writing without waiting, hearing that the client left
+- what is written in one round of the event loop leaves when the round is over: the parts of an answer in one system
+  call, and the answers of a round in one go. A peer that is woken for each of them, between our work on the next ones,
+  costs more than the sending
+
+uvicorn has a protocol of its own. This one does half of its work for a request, and what it does differently (limits,
+sweep, shapes of errors, writing) was most of it when it was still a subclass. uvicorn's server runs it.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, cast
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import httptools
+import uvicorn
 
 from llm_inference_router.errors import InvalidRequest, RouterError, TooLarge
+from llm_inference_router.server.cycle import Cycle
 from llm_inference_router.server.refusal import busy, refusal
 from llm_inference_router.server.reply import EXTENSION, Headers
 
@@ -27,130 +39,247 @@ _BODY_BYTES_PER_S = 1024
 _READ_WITHIN_S = 30.0
 _SWEEP_S = 1.0
 _NEXT = "next"  # request, once the last one is answered
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 class _Refused(Exception):
     """Stops the parser in the middle of a head."""
 
 
-class GuardedProtocol(HttpToolsProtocol):
-    """What is called for each request names its base: `super()` takes longer than some of what it finds."""
+class Protocol(asyncio.Protocol):
+    """Made by uvicorn's server, which looks at `connections`, `tasks` and `shutdown`.
+
+    `cycle` is the newest request, `queue` has those that wait for the one before them. `waits_for`: what of the client,
+    and since when by the loop's clock.
+    """
 
     max_connections = 10_000
-    waits_for = ""
-    waits_since = 0.0
-    header_bytes = 0
-    body_bytes = 0
-    body_since = 0.0
-    hosts = 0
-    unsent = 0
-    unsent_since = 0.0
-    refusal: RouterError | None = None
-    leaving: set[Callable[[], None]]
-    offer: dict[str, dict[object, object]]
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: uvicorn.server.ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.loop = _loop or asyncio.get_running_loop()
+        self.cycle: Cycle | None = None
+        self.queue: deque[Cycle] = deque()
+        self.waits_for = "head"
+        self.waits_since = self.unsent_since = self.loop.time()
+        self.body_bytes = self.unsent = 0
+        self.body_since = 0.0
+        self.write_paused = False
+        self._app = config.loaded_app
+        self._idle_s = config.timeout_keep_alive
+        self._state = server_state
+        self._shared = app_state
+        self._parser = _parser(self)
+        self._url = b""
+        self._headers: Headers = []
+        self._head_bytes = 0  # of a head that did not come in one piece
+        self._begun = False  # a head, in what is being read
+        self._refusal: RouterError | None = None
+        self._leaving: set[Callable[[], None]] = set()
+        self._answering: Cycle | None = None
+        self._offer = {EXTENSION: {"leaving": self._leaving, "write": self._write_part, "answer": self._write_answer}}
+        self._held: list[bytes] = []
+        self._read_paused = False
+        self._drained: asyncio.Event | None = None
+
+    # --- the transport's side -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        joining = _Joining(cast(asyncio.Transport, transport), self.loop)
-        super().connection_made(cast(asyncio.Transport, joining))
-        self.leaving = set()
-        self.offer = {EXTENSION: {"leaving": self.leaving, "write": self.write_part, "answer": self.write_answer}}
-        self._wait("head")
-        self.unsent_since = self.waits_since
-        if len(self.connections) > self.max_connections:
+        self.transport = cast(asyncio.Transport, transport)
+        self._server, self._client = _address(transport, "sockname"), _address(transport, "peername")
+        self._state.connections.add(cast(Any, self))  # uvicorn's type has its own protocols alone
+        if len(self._state.connections) > self.max_connections:
             self._refuse(busy("too many connections (server.max_connections)"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        for left in tuple(self.leaving):
+        self._state.connections.discard(cast(Any, self))
+        for cycle in (self._answering, *self.queue):
+            if cycle is not None:
+                cycle.disconnect()
+        self.resume_writing()
+        for left in tuple(self._leaving):
             left()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        HttpToolsProtocol.data_received(self, data)
+        self._begun = False
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Nobody has to follow the wish for another protocol (RFC 9110 section 7.8); the parser stops at it.
+            self._parser = _parser(self)
+            if rest := data[upgrade.args[0] :]:
+                self.data_received(rest)
+        except httptools.HttpParserError:
+            # Ours included: callbacks that raise break the parse.
+            self._refuse(self._refusal or InvalidRequest("this is not valid HTTP/1.1", code="invalid_http"))
+            return
+        if self.waits_for == "head" and not self._begun:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEADER_BYTES:
+                self._refuse(_too_large())
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self._drained is not None:
+            self._drained.set()
+
+    def shutdown(self) -> None:
+        """What runs, and what waits behind it, is answered; then the connection is closed."""
+        if self.cycle is None or self.cycle.complete:
+            self.close()
+        else:
+            self.cycle.keep_alive = False
+
+    # --- the parser's side ----------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        HttpToolsProtocol.on_message_begin(self)
-        self.header_bytes = self.hosts = 0
+        self._url = b""
+        self._headers = []
+        self._head_bytes, self._begun = 0, True
         self._wait("head")
 
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.header_bytes += len(name) + len(value) + 4
-        if self.header_bytes > _HEADER_BYTES:
-            self._abort(TooLarge(f"the headers are larger than {_HEADER_BYTES} bytes", code="headers_too_large"))
-        HttpToolsProtocol.on_header(self, name, value)
-        if self.headers[-1][0] == b"host":
-            self.hosts += 1
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self.hosts > 1 or (self.hosts == 0 and self.parser.get_http_version() == "1.1"):
+        headers = self._headers
+        names = [name for name, _ in headers]
+        if sum(map(len, chain.from_iterable(headers))) + 4 * len(headers) > _HEADER_BYTES:
+            self._abort(_too_large())
+        version = self._parser.get_http_version()
+        hosts = names.count(b"host")
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
             self._abort(InvalidRequest("a request has exactly one Host header", code="invalid_host"))
         self._wait("body")
         self.body_bytes, self.body_since = 0, self.waits_since
-        HttpToolsProtocol.on_headers_complete(self)
-        self.scope["extensions"] = self.offer
+        path, raw_path, query = _split(self._url)
+        scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self._server,
+            "client": self._client,
+            "scheme": "http",
+            "method": self._parser.get_method().decode(),
+            "root_path": "",
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": headers,
+            "state": self._shared.copy(),
+            "extensions": self._offer,
+        }
+        expects = b"expect" in names and dict(headers)[b"expect"].lower() == b"100-continue"
+        cycle = Cycle(self, scope, keep_alive=version != "1.0" and self._parser.should_keep_alive(), expects=expects)
+        before, self.cycle = self.cycle, cycle
+        if before is None or before.complete:
+            self._start(cycle)
+        else:
+            self.pause_reading()
+            self.queue.append(cycle)
 
     def on_body(self, body: bytes) -> None:
         self.waits_since = self.loop.time()  # a slow upload is not a silent one
         self.body_bytes += len(body)
-        HttpToolsProtocol.on_body(self, body)
+        assert self.cycle is not None
+        if not self.cycle.complete:
+            self.cycle.add(body)
 
     def on_message_complete(self) -> None:
-        HttpToolsProtocol.on_message_complete(self)
+        assert self.cycle is not None
+        self.cycle.whole()
         self.waits_for = ""
-        if self.cycle.response_complete:  # it was answered before all of it had come, such as with a 401
+        if self.cycle.complete:  # it was answered before all of it had come, such as with a 401
             self._wait(_NEXT)
 
-    def on_response_complete(self) -> None:
-        """As its base has it, but for the timer of an idle connection, which any byte would stop for ever."""
-        self.server_state.total_requests += 1
+    # --- the cycle's side -----------------------------------------------------------------------------------
+
+    @property
+    def closing(self) -> bool:
+        return self.transport.is_closing()
+
+    @property
+    def default_headers(self) -> Headers:
+        return self._state.default_headers
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            self.loop.call_soon(self._flush)
+        self._held.append(data)
+
+    async def drained(self) -> None:
+        """Until the client has read what waits for it, or has gone."""
+        if self._drained is None:
+            self._drained = asyncio.Event()
+        self._drained.clear()
+        if self.write_paused:
+            await self._drained.wait()
+
+    def pause_reading(self) -> None:
+        if not self._read_paused:
+            self._read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._read_paused:
+            self._read_paused = False
+            self.transport.resume_reading()
+
+    def answered(self) -> None:
+        """The response that runs is complete."""
+        self._state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        self.resume_reading()
+        if self.queue:
+            self._start(self.queue.popleft())
+        assert self.cycle is not None
         if self.waits_for:  # for the rest of the next request, from now on
             self.body_since = self.waits_since = self.loop.time()
-        elif self.cycle.response_complete:
+        elif self.cycle.complete:
             self._wait(_NEXT)
 
-    def send_400_response(self, msg: str) -> None:
-        """Called by the parser on broken HTTP, ours included: callbacks that raise break the parse."""
-        self._refuse(self.refusal or InvalidRequest("this is not valid HTTP/1.1", code="invalid_http"))
+    def close(self) -> None:
+        self._flush()
+        self.transport.close()
 
-    def write_part(self, part: bytes) -> bool:
-        """Sends a part of a stream at once. False, and nothing is sent, where ASGI's `send` would do otherwise."""
-        cycle = self.cycle
-        if not part or not self._free(cycle) or not cycle.chunked_encoding:
-            return False
-        self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
-        return True
+    def _start(self, cycle: Cycle) -> None:
+        self._answering = cycle
+        task = self.loop.create_task(cycle.run(self._app))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
 
-    def write_answer(self, headers: Headers, body: bytes) -> bool:
-        """Sends a whole answer of status 200 at once. False, and nothing is sent, where `send` would do otherwise."""
-        cycle = self.cycle
-        if not self._free(cycle) or cycle.response_started or not cycle.keep_alive:
-            return False
-        lines = list(map(b": ".join, (*cycle.default_headers, *headers)))
-        head = b"\r\n".join(lines)
-        if len(head.translate(None, b"\r\n\0")) != len(head) - 2 * (len(lines) - 1):  # a line break of their own
-            return False  # `send` will refuse it
-        cycle.response_started = cycle.response_complete = True
-        self.transport.write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (head, body))
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
+    def _write_part(self, part: bytes) -> bool:
+        return self._answering is not None and self._answering.write_part(part)
 
-    def _free(self, cycle: RequestResponseCycle) -> bool:
-        """Nothing is in the way of its answer. While requests wait in line, `cycle` is the last of them, not the first
-        (uvicorn's `pipeline`)."""
-        return not (self.pipeline or self.flow.write_paused or cycle.disconnected or cycle.response_complete)
+    def _write_answer(self, headers: Headers, body: bytes) -> bool:
+        return self._answering is not None and self._answering.write_answer(headers, body)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, []
+        if held and not self.transport.is_closing():
+            self.transport.write(held[0] if len(held) == 1 else b"".join(held))
+
+    # --- what is waited for ---------------------------------------------------------------------------------
 
     def overdue(self, now: float) -> bool:
-        if self.pipeline or (self.waits_for == "head" and self.cycle is not None and not self.cycle.response_complete):
+        if self.queue or (self.waits_for == "head" and self.cycle is not None and not self.cycle.complete):
             return False
         if self.waits_for == _NEXT:
-            return now - self.waits_since > self.timeout_keep_alive
+            return now - self.waits_since > self._idle_s
         if self.waits_for == "body":
             slowest = _BODY_WITHIN_S + self.body_bytes / _BODY_BYTES_PER_S
             return now - self.waits_since > _BODY_WITHIN_S or now - self.body_since > slowest
@@ -169,51 +298,40 @@ class GuardedProtocol(HttpToolsProtocol):
         self.waits_since = self.loop.time()
 
     def _abort(self, refusal: RouterError) -> None:
-        self.refusal = refusal
+        self._refusal = refusal
         raise _Refused
 
     def _refuse(self, error: RouterError) -> None:
-        path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")  # unknown before a request's first line
+        path = self._url.partition(b"?")[0].decode("latin-1")
         status, headers, body = refusal(error, path)
         head = [f"HTTP/1.1 {status} {error.code}", "connection: close", f"content-length: {len(body)}"]
         head += [f"{name}: {value}" for name, value in headers]
-        self.transport.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
-        self.transport.close()
+        self.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
+        self.close()
 
 
-class _Joining:
-    """A transport that sends what is written in one round of the event loop when the round is over.
+def _parser(protocol: Protocol) -> httptools.HttpRequestParser:
+    parser = httptools.HttpRequestParser(protocol)
+    # A request behind one that closes the connection must not cost that one its answer.
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
 
-    The parts of an answer leave in one system call, and the answers of a round in one go: a peer that is woken for
-    each of them, between our work on the next ones, costs more than the sending.
-    """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._held: list[bytes] = []
-        self.is_closing = transport.is_closing
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
-        self.get_extra_info = transport.get_extra_info
-        self.get_write_buffer_size = transport.get_write_buffer_size
+def _too_large() -> TooLarge:
+    return TooLarge(f"the headers are larger than {_HEADER_BYTES} bytes", code="headers_too_large")
 
-    def write(self, data: bytes) -> None:
-        if not self._held:
-            self._loop.call_soon(self._flush)
-        self._held.append(data)
 
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
+def _split(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, the path as it came, query. Raises httptools' error for what is no URL."""
+    if url[:1] == b"/" and b"?" not in url and b"%" not in url and b"#" not in url:  # nearly all
+        return url.decode("ascii"), url, b""
+    parsed = httptools.parse_url(url)
+    return unquote(parsed.path.decode("ascii")), parsed.path, parsed.query or b""
 
-    def abort(self) -> None:
-        self._transport.abort()
 
-    def _flush(self) -> None:
-        held, self._held = self._held, []
-        if held and not self._transport.is_closing():
-            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+def _address(transport: asyncio.BaseTransport, which: str) -> tuple[str, int] | None:
+    found = transport.get_extra_info(which)
+    return found[:2] if isinstance(found, tuple) else None
 
 
 async def sweep(connections: set[Any], closed: Any) -> None:
@@ -225,7 +343,7 @@ async def sweep(connections: set[Any], closed: Any) -> None:
         for connection in [c for c in connections if c.overdue(now)]:
             if connection.waits_for != _NEXT:
                 closed.labels("slow_" + connection.waits_for).inc()
-            connection.transport.close()
+            connection.close()
         for connection in [c for c in connections if c.stalled(now)]:
             closed.labels("stalled").inc()
             connection.transport.abort()  # a close would wait for what the client does not read
