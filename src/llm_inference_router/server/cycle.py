@@ -137,7 +137,7 @@ class Cycle:
         if lines is None:
             return False  # `send` will refuse it
         self.started = True
-        self._protocol.write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (lines, body))
+        self._protocol.write(b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (lines, body))
         self._end()
         return True
 
@@ -160,7 +160,7 @@ class Cycle:
         lines = _lines(headers)
         if lines is None:
             raise RuntimeError("a header of the response has a line break")
-        self._protocol.write(b"HTTP/1.1 %d %b\r\n%b\r\n\r\n" % (status, _phrase(status), lines))
+        self._protocol.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, _phrase(status), lines))
 
     def _body(self, body: bytes, *, last: bool) -> None:
         if self._scope["method"] == "HEAD":
@@ -202,10 +202,9 @@ class Cycle:
 
 
 def _lines(headers: Headers) -> bytes | None:
-    """The headers, without the line breaks around them; None where one has a line break of its own."""
-    lines = b"\r\n".join(map(b": ".join, headers))
-    plain = len(lines.translate(None, b"\r\n\0")) == len(lines) - 2 * (len(headers) - 1)
-    return lines if plain else None
+    """A line for each header; None where one has a line break of its own."""
+    lines = b"\r\n".join([*map(b": ".join, headers), b""])
+    return lines if len(lines.translate(None, b"\r\n\0")) == len(lines) - 2 * len(headers) else None
 
 
 def _phrase(status: int) -> bytes:

@@ -75,10 +75,11 @@ class Protocol(asyncio.Protocol):
         self._state = server_state
         self._shared = app_state
         self._parser = _parser(self)
-        self._url = b""
+        self._method = self._url = b""
         self._headers: Headers = []
         self._head_bytes = 0  # of a head that did not come in one piece
         self._begun = False  # a head, in what is being read
+        self._wishes = False  # for another protocol
         self._refusal: RouterError | None = None
         self._leaving: set[Callable[[], None]] = set()
         self._answering: Cycle | None = None
@@ -112,10 +113,10 @@ class Protocol(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # Nobody has to follow the wish for another protocol (RFC 9110 section 7.8); the parser stops at it.
+            # Nobody has to follow the wish for another protocol (RFC 9110 section 7.8). The parser stops at it and takes
+            # the body for that protocol's: so it is asked once more, without the wish.
             self._parser = _parser(self)
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
+            self.data_received(self._wishless() + data[upgrade.args[0] :])
         except httptools.HttpParserError:
             # Ours included: callbacks that raise break the parse.
             self._refuse(self._refusal or InvalidRequest("this is not valid HTTP/1.1", code="invalid_http"))
@@ -159,6 +160,10 @@ class Protocol(asyncio.Protocol):
         names = [name for name, _ in headers]
         if sum(map(len, chain.from_iterable(headers))) + 4 * len(headers) > _HEADER_BYTES:
             self._abort(_too_large())
+        self._wishes = b"upgrade" in names and self._parser.should_upgrade()
+        if self._wishes:
+            self._method = self._parser.get_method()
+            return
         version = self._parser.get_http_version()
         hosts = names.count(b"host")
         if hosts > 1 or (hosts == 0 and version == "1.1"):
@@ -199,6 +204,8 @@ class Protocol(asyncio.Protocol):
             self.cycle.add(body)
 
     def on_message_complete(self) -> None:
+        if self._wishes:
+            return
         assert self.cycle is not None
         self.cycle.whole()
         self.waits_for = ""
@@ -255,6 +262,12 @@ class Protocol(asyncio.Protocol):
     def close(self) -> None:
         self._flush()
         self.transport.close()
+
+    def _wishless(self) -> bytes:
+        """The head that has come, without the wish for another protocol."""
+        lines = [b": ".join(header) for header in self._headers if header[0] != b"upgrade"]
+        first = b"%b %b HTTP/1.1" % (self._method, self._url)
+        return b"\r\n".join([first, *lines, b"", b""])
 
     def _start(self, cycle: Cycle) -> None:
         self._answering = cycle
