@@ -113,7 +113,7 @@ class Protocol(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # Nobody has to follow the wish for another protocol (RFC 9110 section 7.8). The parser stops at it and takes
+            # Nobody has to follow the wish for another protocol (RFC 9110 section 7.8). The parser stops at it, taking
             # the body for that protocol's: so it is asked once more, without the wish.
             self._parser = _parser(self)
             self.data_received(self._wishless() + data[upgrade.args[0] :])
