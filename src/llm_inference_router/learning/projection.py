@@ -62,8 +62,10 @@ class Projection:
         vector = sums[: self._dims]
         square = vector.dot(vector)
         columns, values = [self._bias], [1.0]  # the bias is a feature that every text has
-        columns += [self._columns[index] for index, _ in hand]
-        values += [value for _, value in hand]
+        if hand:
+            indexes, given = zip(*hand, strict=True)
+            columns += map(self._columns.__getitem__, indexes)
+            values += given
         if square:
             columns.append(sums.tobytes()[self._share_at :])
             values.append(1.0 / sqrt(square))

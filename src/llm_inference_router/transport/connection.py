@@ -12,6 +12,7 @@ At most `BUFFER` bytes wait unread: beyond, the socket is not read, so that a sl
 
 import asyncio
 from collections.abc import Callable
+from itertools import chain
 from typing import cast
 
 import httptools
@@ -28,6 +29,7 @@ RESET = Fault("reset", "the upstream closed the connection")
 _TRUNCATED = Fault("truncated", "the upstream's answer broke off")
 _MALFORMED = Fault("malformed", "the upstream's answer is not valid HTTP")
 _HUGE_HEAD = Fault("malformed", f"the head of the upstream's answer is larger than {_HEAD_BYTES} bytes")
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Connection(asyncio.Protocol):
@@ -50,7 +52,6 @@ class Connection(asyncio.Protocol):
         self._waiting = 0
         self._paused = False
         self._head_bytes = 0
-        self._field_bytes = 0
         self._fault: Fault | None = None
         self._headed = False
         self._complete = False
@@ -58,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._keep = False
         self._draining: asyncio.TimerHandle | None = None
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.fields: list[tuple[bytes, bytes]] = []  # the head's, names in small letters
 
     # --- asked by the transport -----------------------------------------------------------------------------------
 
@@ -182,25 +183,24 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._headed:
             return  # a trailer, or the head of something that nobody asked for
-        self._field_bytes += len(name) + len(value) + 4
-        if self._field_bytes > _HEAD_BYTES:  # all of it may have come at once
-            self._fault = _HUGE_HEAD
-            raise ValueError  # stops the parser
-        key = name.decode("latin-1").lower()
-        self.headers[key] = value.decode("latin-1")
-        if key in ("content-length", "transfer-encoding"):
-            self._framed = True
+        self.fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         if self._headed:
             self._keep = False  # a second answer to one request: this connection is not in step any more
             return
+        fields = self.fields
+        if (
+            sum(map(len, chain.from_iterable(fields))) + 4 * len(fields) > _HEAD_BYTES
+        ):  # all of it may have come at once
+            self._fault = _HUGE_HEAD
+            raise ValueError  # stops the parser
         self.status = self._parser.get_status_code()
         if self.status < 200:  # an interim answer (RFC 9110 section 15.2): the real one follows
-            self.headers = {}
-            self._framed = False
+            self.fields = []
             return
         self._headed = True
+        self._framed = not _FRAMING.isdisjoint([name for name, _ in fields])
         self._keep = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:

@@ -199,11 +199,14 @@ class _HttpResponse:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.status = connection.status
-        self.headers: Mapping[str, str] = connection.headers
-        encoding = self.headers.get("content-encoding", "identity").lower()
-        if encoding not in ("identity", ""):
+        self._fields = dict(connection.fields)
+        if self._fields.get(b"content-encoding", b"").lower() not in (b"", b"identity"):
             connection.close()
             raise fault("malformed", "the upstream sent a compressed answer, which was not asked for")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._fields.items()}
 
     async def read(self, limit: int) -> bytes:
         data = await self._connection.more()
