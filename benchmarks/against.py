@@ -2,9 +2,10 @@
 
 usage: make bench-against OTHER=FOLDER [ARGS="--rounds 12"]
 
-Both run in this environment, each with its own `src/`, and take turns; and so does this one once more, as the control:
-what it differs from itself by is the machine's noise. Prints CPU time for a whole answer and for a chunk of 200 paced
-streams, and the ratios within a round: the median of the rounds with its 95 % bootstrap interval.
+Both run in this environment, each with its own `src/`, all the time, and take turns of a second, so that what else the
+machine does falls on both; and so does this one once more, as the control: what it differs from itself by is the
+machine's noise. Prints CPU time for a whole answer and for a chunk of 200 paced streams, and the ratios within a turn:
+the median of the turns with its 95 % bootstrap interval.
 """
 
 import argparse
@@ -12,13 +13,15 @@ import random
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from benchmarks.cpu import preferred
-from benchmarks.measure import Failed, Lengths, mock, paced, started, whole_answers
+from benchmarks.measure import Failed, Lengths, Running, mock, paced, started, whole_answers
 from benchmarks.targets import TARGETS, Missing, Target, install
 
 _HERE = Path(__file__).resolve().parent.parent
@@ -26,11 +29,9 @@ _THIS, _OTHER, _CONTROL = "this", "other", "control"
 _DRAWS = 10_000
 
 
-class Cost(Struct, frozen=True):
-    """CPU us."""
-
-    answer: float
-    chunk: float
+Row: TypeAlias = Mapping[str, float]  # CPU us by name, in one turn
+_TURNS = 3  # of whole answers in a round, for one of paced streams
+_LENGTHS = Lengths(warm=0.2, answers=1.0, window=(1.8, 3.8))
 
 
 def interval(ratios: Sequence[float], draws: int = _DRAWS) -> tuple[float, float, float]:
@@ -45,42 +46,45 @@ def of(source: Path) -> Target:
     return structs.replace(router, environment={**router.environment, "PYTHONPATH": str(source)})
 
 
-def cost(target: Target, upstream: int, folder: Path, lengths: Lengths) -> Cost:
-    with started(target, upstream, folder) as running:
-        answer, _, _ = whole_answers(running, lengths)
-        chunk, _, _ = paced(running, lengths)
-        return Cost(answer, chunk)
-
-
-def measured(sources: Mapping[str, Path], rounds: int, lengths: Lengths) -> list[dict[str, Cost]]:
-    """Every source in every round, in another order each. Raises Failed."""
-    found: list[dict[str, Cost]] = []
-    names = list(sources)
-    with preferred(), mock() as upstream, tempfile.TemporaryDirectory(prefix="llm-router-bench-") as place:
+def measured(sources: Mapping[str, Path], rounds: int) -> tuple[list[Row], list[Row]]:
+    """Whole answers, and chunks. Every source in every turn, in another order each. Raises Failed."""
+    answers: list[Row] = []
+    chunks: list[Row] = []
+    with ExitStack() as running:
+        running.enter_context(preferred())
+        upstream = running.enter_context(mock())
+        place = running.enter_context(tempfile.TemporaryDirectory(prefix="llm-router-bench-"))
+        routers: dict[str, Running] = {}
+        for name, source in sources.items():
+            folder = Path(place) / name
+            folder.mkdir()
+            routers[name] = running.enter_context(started(of(source), upstream, folder))
         for number in range(rounds):
-            row: dict[str, Cost] = {}
-            first = number % len(names)
-            for name in names[first:] + names[:first]:
-                print(f"round {number + 1} of {rounds}: {name} ...", file=sys.stderr, flush=True)
-                folder = Path(place) / f"{number}-{name}"
-                folder.mkdir()
-                row[name] = cost(of(sources[name]), upstream, folder, lengths)
-            found.append(row)
-    return found
-
-
-def lines(rows: Sequence[Mapping[str, Cost]]) -> list[str]:
-    told = []
-    for what, field in (("whole answer", "answer"), ("streamed chunk, paced", "chunk")):
-        for name in (_THIS, _CONTROL):
-            pairs = [
-                (getattr(row[name], field), getattr(row[_OTHER if name == _THIS else _THIS], field)) for row in rows
+            print(f"round {number + 1} of {rounds} ...", file=sys.stderr, flush=True)
+            answers += [
+                {name: whole_answers(one, _LENGTHS)[0] for name, one in _turned(routers, number + turn)}
+                for turn in range(_TURNS)
             ]
-            middle, low, high = interval([one / other for one, other in pairs])
-            label = "this beside the other" if name == _THIS else "  control: this beside itself"
-            told.append(f"{what:22} {label:30} {middle:.3f} [{low:.3f} to {high:.3f}]")
-        us = {name: median(getattr(row[name], field) for row in rows) for name in (_THIS, _OTHER)}
-        told.append(f"{what:22} {'CPU us, this and the other':30} {us[_THIS]:.1f} {us[_OTHER]:.1f}")
+            chunks.append({name: paced(one, _LENGTHS)[0] for name, one in _turned(routers, number)})
+    return answers, chunks
+
+
+def _turned(routers: Mapping[str, Running], by: int) -> Sequence[tuple[str, Running]]:
+    all_of_them = list(routers.items())
+    first = by % len(all_of_them)
+    return all_of_them[first:] + all_of_them[:first]
+
+
+def lines(what: str, rows: Sequence[Row]) -> list[str]:
+    told = []
+    for name, beside, label in (
+        (_THIS, _OTHER, "this beside the other"),
+        (_CONTROL, _THIS, "  control: this beside itself"),
+    ):
+        middle, low, high = interval([row[name] / row[beside] for row in rows])
+        told.append(f"{what:22} {label:30} {middle:.3f} [{low:.3f} to {high:.3f}]")
+    us = {name: median(row[name] for row in rows) for name in (_THIS, _OTHER)}
+    told.append(f"{what:22} {'CPU us, this and the other':30} {us[_THIS]:.1f} {us[_OTHER]:.1f}")
     return told
 
 
@@ -97,11 +101,11 @@ def main() -> int:
     here = _HERE / "src"
     try:
         install(["router"])
-        rows = measured({_THIS: here, _OTHER: source, _CONTROL: here}, asked.rounds, Lengths(warm=1.0, answers=3.0))
+        answers, chunks = measured({_THIS: here, _OTHER: source, _CONTROL: here}, asked.rounds)
     except (Missing, Failed) as error:
         print(error, file=sys.stderr)
         return 1
-    print("\n".join(lines(rows)))
+    print("\n".join([*lines("whole answer", answers), *lines("streamed chunk, paced", chunks)]))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Two checkouts beside each other: what is printed is what was measured, within the rounds."""
+"""Two checkouts beside each other: what is printed is what was measured, within the turns."""
 
 import sys
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks import against
-from benchmarks.against import Cost, interval, lines
+from benchmarks.against import interval, lines
 
 
-def test_ratios_are_taken_within_a_round_and_the_control_is_this_beside_itself() -> None:
-    slow, fast = Cost(200.0, 40.0), Cost(100.0, 20.0)
+def test_ratios_are_taken_within_a_turn_and_the_control_is_this_beside_itself() -> None:
+    slow, fast = 200.0, 100.0
     rows = [{"this": slow, "other": fast, "control": slow}, {"this": fast, "other": fast, "control": fast}] * 3
-    told = lines(rows)
+    told = lines("whole answer", rows)
     assert told[0].split() == ["whole", "answer", "this", "beside", "the", "other", "1.500", "[1.000", "to", "2.000]"]
     assert told[1].endswith(" 1.000 [1.000 to 1.000]")
     assert "control" in told[1]

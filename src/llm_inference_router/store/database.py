@@ -13,7 +13,7 @@ import msgspec
 
 from llm_inference_router.store.idempotency import Ending, end
 from llm_inference_router.store.rows import Row, statements
-from llm_inference_router.store.schema import open_writer
+from llm_inference_router.store.schema import STEPS, open_writer
 
 _LOG_LIMIT = 64 * 1024 * 1024
 
@@ -64,9 +64,8 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE")
             for sql, values in statements([row for row in rows if row is not None]):
                 connection.execute(sql, values)
-            for ending in endings.values():
-                end(connection, ending)
             if endings:
+                end(connection, list(endings.values()))
                 connection.execute("COMMIT")
         except _REFUSALS as error:
             self.roll_back()
@@ -119,9 +118,12 @@ class Database:
         sqlite3.Error or StoreFault."""
         try:
             self.check()
-            self.connection().execute("BEGIN IMMEDIATE")
-            self.connection().execute("ROLLBACK")
+            connection = self.connection()
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA user_version={len(STEPS)}")  # what it is: a page is written all the same
+            connection.execute("COMMIT")
         except sqlite3.DatabaseError as error:
+            self.roll_back()
             if "locked" in str(error) or "full" in str(error):
                 raise
             self._reopen()

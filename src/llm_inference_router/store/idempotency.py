@@ -5,6 +5,7 @@ it ended is written as one with the request's record.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -89,25 +90,38 @@ def claim(connection: sqlite3.Connection, wish: Claim, expired_before: int) -> F
     return None
 
 
-def end(connection: sqlite3.Connection, ending: Ending) -> None:
-    """Done twice it changes nothing, and nothing either once the key is another claim's. The claim's row may be gone
-    (an expired key is forgotten, a lost file made anew): then it is written again."""
-    wish, answer = ending.claim, ending.answer
-    if ending.state == "free":
+def end(connection: sqlite3.Connection, endings: Sequence[Ending]) -> None:
+    """Done twice it changes nothing, and nothing either once a key is another claim's. A claim's row may be gone (an
+    expired key is forgotten, a lost file made anew): then it is written again.
+
+    In two statements at most: sqlite3 gives up the interpreter for each.
+    """
+    free = [one.claim for one in endings if one.state == "free"]
+    kept = [one for one in endings if one.state != "free"]
+    if free:
         connection.execute(
-            "DELETE FROM idempotency WHERE scope = ? AND key = ? AND owner = ? AND answered = 0",
-            (wish.scope, wish.key, wish.owner),
+            f"DELETE FROM idempotency WHERE answered = 0 AND (scope, key, owner) IN (VALUES {_rows(len(free), 3)})",
+            [value for wish in free for value in (wish.scope, wish.key, wish.owner)],
         )
-        return
-    connection.execute(
-        "INSERT INTO idempotency (scope, key, digest, owner, at, answered, decision_id, answer)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, key) DO UPDATE SET answered = excluded.answered,"
-        " decision_id = excluded.decision_id, answer = excluded.answer WHERE owner = excluded.owner",
-        (
-            *(wish.scope, wish.key, wish.digest, wish.owner, wish.at),
-            *(_COLUMN[ending.state], ending.decision_id, None if answer is None else _encode(answer)),
-        ),
+    if kept:
+        connection.execute(
+            "INSERT INTO idempotency (scope, key, digest, owner, at, answered, decision_id, answer)"
+            f" VALUES {_rows(len(kept), 8)} ON CONFLICT (scope, key) DO UPDATE SET answered = excluded.answered,"
+            " decision_id = excluded.decision_id, answer = excluded.answer WHERE owner = excluded.owner",
+            [value for one in kept for value in _ended(one)],
+        )
+
+
+def _ended(one: Ending) -> tuple[object, ...]:
+    wish, answer = one.claim, one.answer
+    return (
+        *(wish.scope, wish.key, wish.digest, wish.owner, wish.at),
+        *(_COLUMN[one.state], one.decision_id, None if answer is None else _encode(answer)),
     )
+
+
+def _rows(count: int, columns: int) -> str:
+    return ",".join(["(" + ",".join("?" * columns) + ")"] * count)
 
 
 def forget(connection: sqlite3.Connection, before: int) -> None:

@@ -1,8 +1,7 @@
 """The file beside the database: every record is in it before its answer's last bytes leave, until the database has it.
 
 Rules:
-- One JSON line a record, appended with write(2) to a file opened with O_APPEND: the kernel has it, so kill -9
-  does not lose it.
+- One JSON line a record, written with one write(2): the kernel has it, so kill -9 does not lose it.
 - Each process owns one file (`router.db.journal`, or `.journal.2` when another process has that) and holds a lock
   on it while it lives; a file whose lock is free belongs to a dead process, and whoever opens the database
   next takes it over.
@@ -10,12 +9,16 @@ Rules:
 - Lines are taken into the database in order. The file is cut to nothing once all are, and made anew with the rest where
   more keep coming; a line that is put in twice is ignored there, by its id.
 - Places in it are counted from the process's first line on, so they keep their meaning when the file is cut.
+- What somebody else does to the file costs no more than it must: deleted or renamed, it is made again with what waits;
+  cut, what is gone is passed over.
 """
 
 import errno
 import fcntl
+import logging
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from llm_inference_router.store.base import StoreFault
@@ -23,19 +26,22 @@ from llm_inference_router.store.base import StoreFault
 _CHUNK = 1 << 20
 _PROCESSES = 100
 _TAKEN = 4 * 1024 * 1024  # bytes of lines that the database has, from which the file is made anew without them
-_REST = 1024 * 1024  # bytes of others that may be copied for it: appending waits meanwhile
+_REST = 1024 * 1024  # bytes of others that are worth copying for it
+_log = logging.getLogger(__name__)
 
 
 class Journal:
     """One process's journal. `append` is for the event loop's thread, `take` for the writer's; any may read."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, database: Path, path: Path, descriptor: int) -> None:
         self.path = path
+        self._database = database
         self._descriptor = descriptor
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of `_descriptor` and `_base`: the writer changes them, and `_end` with them
         self._base = 0  # the place of the file's first byte
         self._end = os.fstat(descriptor).st_size
         self._taken = 0
+        self._erase = False  # what is taken has to go from the file
 
     @classmethod
     def open(cls, database: Path) -> "Journal":
@@ -44,8 +50,7 @@ class Journal:
         Raises StoreFault when no file can be made beside the database.
         """
         own: Journal | None = None
-        for number in range(1, _PROCESSES):
-            path = database.with_name(f"{database.name}.journal" + (f".{number}" if number > 1 else ""))
+        for path in _paths(database):
             if own is not None and not path.exists():
                 continue
             try:
@@ -55,13 +60,12 @@ class Journal:
             if descriptor is None:
                 continue
             _anew(path).unlink(missing_ok=True)  # of a process that was killed over it; all of that is in the file
+            found = cls(database, path, descriptor)
+            found._cut_torn_line()
             if own is None:
-                own = cls(path, descriptor)
-                own._cut_torn_line()
+                own = found
             else:
-                orphan = cls(path, descriptor)
-                orphan._cut_torn_line()
-                orphan._move_to(own)
+                found._move_to(own)
         if own is None:
             raise StoreFault(f"{database}: {_PROCESSES - 1} processes already have a journal here")
         return own
@@ -76,86 +80,112 @@ class Journal:
         """The place behind the last line."""
         return self._end
 
-    def append(self, lines: bytes) -> tuple[int, int]:
-        """Adds whole lines, all or nothing; the places where they begin and end. Raises OSError when they cannot be
-        written."""
+    def append(self, line: bytes) -> tuple[int, int]:
+        """Adds a whole line, or nothing; the places where it begins and ends. Raises OSError when it cannot be
+        written: what came of it in the file is written over by the next."""
         with self._lock:
-            written = 0
-            try:
-                written = os.write(self._descriptor, lines)
-            finally:
-                if written < len(lines):
-                    os.ftruncate(self._descriptor, self._end - self._base)
-            if written < len(lines):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             start = self._end
-            self._end = start + written
+            if os.pwrite(self._descriptor, line, start - self._base) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            self._end = start + len(line)
             return start, self._end
 
     def read(self, place: int, limit: int = _CHUNK) -> tuple[list[bytes], int]:
         """The lines from there on, about `limit` bytes of them, and the place behind the last. Raises OSError."""
         with self._lock:
             place = max(place, self._base)
-            data = self._bytes(place, limit)
-            while (stop := data.rfind(b"\n")) < 0 and (more := self._bytes(place + len(data), _CHUNK)):
-                data += more  # a line beyond the limit
-        return data[:stop].split(b"\n") if stop >= 0 else [], place + stop + 1
+            base, end = self._base, self._end
+            descriptor = os.dup(self._descriptor)
+        try:
+            parts: list[bytes] = []
+            size = 0
+            while place + size < end:
+                part = _bytes(descriptor, place + size - base, min(_CHUNK if parts else limit, end - place - size))
+                newline = part.rfind(b"\n") + 1
+                parts.append(part[:newline] if newline else part)
+                size += len(parts[-1])
+                if newline:
+                    break
+        finally:
+            os.close(descriptor)
+        return [line for line in b"".join(parts).split(b"\n") if line], place + size
 
     def take(self, place: int, *, erase: bool = False) -> None:
-        """All lines up to there are in the database. `erase`: leave nothing of them in the file. A file that somebody
-        deleted, where nobody would find its lines, is made anew. Raises OSError when the file cannot be cut; the lines
-        are taken all the same."""
+        """All lines up to there are in the database. `erase`: nothing of them is to be left in the file. Raises OSError
+        when the file cannot be cut, which the next call tries again; the lines are taken all the same."""
+        self._taken = max(self._taken, place)
+        self._erase = self._erase or erase
+        if not self._ours():
+            self._move()
         with self._lock:
-            self._taken = max(self._taken, place)
-            rest = self._end - self._taken
-            gone = self._taken - self._base
-            if self._deleted() or (gone and rest and (erase or (gone >= _TAKEN and rest <= _REST))):
-                self._make_anew()
-            elif gone and not rest:
+            gone, rest = self._taken - self._base, self._end - self._taken
+            if gone and not rest:
                 os.ftruncate(self._descriptor, 0)
                 self._base = self._end
+        if gone and rest and (self._erase or (gone >= _TAKEN and rest <= _REST)):
+            self._make_anew()
+        self._erase = False
 
     def close(self) -> None:
         """Lets go of the file, and removes it if nothing waits in it."""
         with self._lock:
-            if self._taken == self._end and not self._deleted():
+            if self._taken == self._end and self._ours():
                 self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = -1  # another file may get its number
 
-    def _deleted(self) -> bool:
-        """Then the file at our path, if there is one, is another process's."""
-        return os.fstat(self._descriptor).st_nlink == 0
-
-    def _bytes(self, place: int, limit: int) -> bytes:
-        return os.pread(self._descriptor, min(limit, self._end - place), place - self._base)
+    def _ours(self) -> bool:
+        """Whether the file at our path is the one that we write to."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
 
     def _make_anew(self) -> None:
-        """The new file has its name, its lock and all its lines before anybody can find it."""
+        """The new file has its lock and all its lines before it has its name."""
         path = _anew(self.path)
         path.unlink(missing_ok=True)
         descriptor = _take(path)
         if descriptor is None:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
         try:
-            place = self._taken
-            while place < self._end:
-                part = self._bytes(place, _CHUNK)
-                if os.write(descriptor, part) < len(part):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-                place += len(part)
-            if self._deleted():
-                os.link(path, self.path)
-                path.unlink()
-            else:
-                path.rename(self.path)
+            self._go_on_in(descriptor, path, self.path)
         except BaseException:  # whatever it is, the old file stays the one
-            os.close(descriptor)
             path.unlink(missing_ok=True)
             raise
-        os.close(self._descriptor)
-        self._descriptor = descriptor
-        self._base = self._taken
+
+    def _move(self) -> None:
+        """Our file was deleted or renamed: what waits goes on in another. Its name may be another process's by now."""
+        for path in _paths(self._database):
+            descriptor = _take(path)
+            if descriptor is not None and os.fstat(descriptor).st_size:
+                os.close(descriptor)  # what a dead process left is for the next start
+            elif descriptor is not None:
+                _log.warning("%s was deleted or renamed; records go on in %s", self.path.name, path.name)
+                self._go_on_in(descriptor, path, path)
+                return
+        raise OSError(errno.EBUSY, "all names are taken by other processes", str(self.path))
+
+    def _go_on_in(self, descriptor: int, path: Path, name: Path) -> None:
+        """Copies what is not taken into that file, and gives it its name. Raises OSError; it is closed then."""
+        try:
+            copied = self._copy(self._taken, self._end, descriptor, path)
+            with self._lock:
+                self._copy(copied, self._end, descriptor, path)  # what came meanwhile
+                if path != name:
+                    path.rename(name)
+                descriptor, self._descriptor = self._descriptor, descriptor
+                self.path, self._base = name, self._taken
+        finally:
+            os.close(descriptor)
+
+    def _copy(self, place: int, end: int, descriptor: int, path: Path) -> int:
+        while place < end:
+            part = _bytes(self._descriptor, place - self._base, min(_CHUNK, end - place))
+            if os.pwrite(descriptor, part, place - self._taken) < len(part):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            place += len(part)
+        return place
 
     def _cut_torn_line(self) -> None:
         place = self._end
@@ -171,22 +201,38 @@ class Journal:
             self._end = place
 
     def _move_to(self, other: "Journal") -> None:
-        place = 0
-        while place < self._end:
-            lines, place = self.read(place)
-            other.append(b"".join(line + b"\n" for line in lines))
-        self.take(place)
+        """Where there is no room for it, it stays for the next start."""
+        try:
+            place = 0
+            while place < self._end:
+                lines, place = self.read(place)
+                for line in lines:
+                    other.append(line + b"\n")
+            self.take(place)
+        except OSError as error:
+            _log.warning("%s cannot be taken over now: %s", self.path.name, error.strerror)
         self.close()
+
+
+def _paths(database: Path) -> Iterator[Path]:
+    for number in range(1, _PROCESSES):
+        yield database.with_name(f"{database.name}.journal" + (f".{number}" if number > 1 else ""))
 
 
 def _anew(path: Path) -> Path:
     return path.with_name(path.name + ".new")
 
 
+def _bytes(descriptor: int, offset: int, size: int) -> bytes:
+    """So many bytes, come what may. Where somebody has cut the file it has holes, or ends early: no line has a zero, so
+    what is gone reads as ends of lines."""
+    return os.pread(descriptor, size, offset).ljust(size, b"\n").replace(b"\0", b"\n")
+
+
 def _take(path: Path) -> int | None:
     """A descriptor with the file's lock, or None when another process holds it. Raises OSError."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_nlink > 0:  # else its last owner removed it between our two calls

@@ -4,14 +4,15 @@ Rules:
 - An append is over once its line is in the journal; nothing waits for the database.
 - The records go into the database in batches, from memory: at once when the last batch left over `PACE_S` ago,
   otherwise at that distance. So a lone record is there a moment later, and a busy server pays for few commits.
-- What another request may ask the database for, the end of an idempotency key or an answer to go on from, waits for
-  its commit, but not for longer than `DEADLINE_S`.
+- What another request may ask the database for, the end of an idempotency key or an answer to go on from, leaves as
+  soon as the writer is free and waits for its commit, but not for longer than `DEADLINE_S`.
 - What the database does not take waits in the journal, and the writer takes it from there later; by its id it gets in
-  once.
-- Where the journal cannot be written an append waits for its commit, as long.
+  once. Every line is in exactly one batch, or is owed: the two are never mixed in one span of the journal.
+- Where the journal cannot be written an append waits for its commit, for at most `UNJOURNALLED_S`.
 """
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -35,11 +36,14 @@ from llm_inference_router.store.writer import Writer
 from llm_inference_router.types import Record, Turn
 
 DEADLINE_S = 0.005
+UNJOURNALLED_S = 1.0
 PACE_S = 0.05
-_MOST = 256  # records of a batch
-_MOST_BYTES = 1024 * 1024  # of its lines
-_WAITING = 16  # batches that may wait for a slow commit in memory; more wait in the journal alone
-_SLOW_S = 1.0  # a commit that takes longer is trouble
+_MOST_BYTES = 512 * 1024  # of the lines of a batch
+_WAITING_BYTES = 8 * 1024 * 1024  # of batches that may wait for slow commits in memory; more wait in the journal alone
+_SLOW_S = 1.0  # a step of the writer that takes longer is trouble
+_TOLD_S = 5.0  # for which a record that the journal did not take is trouble
+_LATE = StoreFault("the database is late")
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -54,6 +58,7 @@ class SqliteStore:
         self._journal = journal
         self._gathering: Batch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # in which it gathers
+        self._unjournalled = ("", 0.0)  # why the journal took no record, and until when that is told
         self._next = 0.0  # when, by the loop's clock, the next batch may leave
         self._closed = False
         self._writer = Writer(database, journal)
@@ -85,30 +90,25 @@ class SqliteStore:
         Cancelling the caller does not take the record back.
         """
         if self._closed:
-            raise self._drop("the store is closed")
+            raise self._drop("the store is closed", record)
         try:
             decision = decision_in(record)
             line = line_of(record, ending, decision)
         except UNWRITABLE as error:
-            raise self._drop(f"a record that cannot be written as JSON: {error}") from error
+            raise self._drop(f"a record that cannot be written as JSON: {error}", record) from error
+        loop = asyncio.get_running_loop()
         try:
             start, end = self._journal.append(line)
         except OSError as error:
             await self._append_unjournalled(record, decision, ending, error)
             return
-        if self._writer.failing is not None:
-            self._late += record is not None
-            self._writer.owe(end)
-            return
-        loop = asyncio.get_running_loop()
         batch = self._gather(start, loop)
         batch.add(record, decision, ending, end)
         if ending is not None or _may_be_asked_for(record):
-            committed = _Committed(loop)
-            batch.done = committed
-            self._leave(batch)
-            await committed.within(DEADLINE_S)
-        elif len(batch.records) >= _MOST or end - (batch.start or 0) >= _MOST_BYTES:
+            if not self._writer.waiting:
+                self._leave(batch)
+            await _committed(batch, loop, DEADLINE_S)
+        elif end - (batch.start or 0) >= _MOST_BYTES:
             self._leave(batch)
 
     def _gather(self, start: int, loop: asyncio.AbstractEventLoop) -> Batch:
@@ -117,7 +117,7 @@ class SqliteStore:
             return batch
         if batch is not None:
             self._leave(batch)  # its loop may have ended
-        batch, self._loop = Batch(start), loop
+        batch, self._loop = Batch(start, self._settled), loop
         self._gathering = batch
         wait = self._next - time.monotonic()
         if wait <= 0:
@@ -131,32 +131,46 @@ class SqliteStore:
             return
         self._gathering = None
         self._next = time.monotonic() + PACE_S
-        if self._writer.waiting < _WAITING:
+        if self._writer.failing is None and self._writer.waiting < _WAITING_BYTES:
             self._writer.submit(batch)
             return
         self._late += batch.count
         self._writer.owe(batch.end or 0)
-        if batch.done is not None:
-            batch.done(None)
+        _settle(batch, _LATE)
+
+    def _settled(self, batch: Batch, fault: StoreFault | None) -> None:
+        """In the writer's thread: it has finished with a batch."""
+        loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self._go_on, batch, fault)
+
+    def _go_on(self, batch: Batch, fault: StoreFault | None) -> None:
+        _settle(batch, fault)
+        gathering = self._gathering
+        if gathering is not None and gathering.waiters and not self._writer.waiting:
+            self._leave(gathering)
 
     async def _append_unjournalled(
         self, record: Record | None, decision: bytes, ending: Ending | None, error: OSError
     ) -> None:
         reason = f"{self._journal.path.name}: {error.strerror or error}"
-        if self._writer.failing is None:
-            committed = _Committed(asyncio.get_running_loop())
-            batch = Batch(None, committed)
+        now = time.monotonic()
+        if now > self._unjournalled[1]:
+            _log.warning("records go to the database alone: %s", reason)
+        self._unjournalled = reason, now + _TOLD_S
+        if self._writer.failing is None and self._writer.waiting < _WAITING_BYTES:
+            batch = Batch(None, self._settled)
             batch.add(record, decision, ending, None)
+            self._loop = asyncio.get_running_loop()
             self._writer.submit(batch)
-            fault = await committed.within(DEADLINE_S)
+            fault = await _committed(batch, self._loop, UNJOURNALLED_S)
             if fault is None:
                 return
             reason += f"; {fault}"
-        self.dropped += record is not None
-        raise StoreFault(reason) from error
+        raise self._drop(reason, record) from error
 
-    def _drop(self, reason: str) -> StoreFault:
-        self.dropped += 1
+    def _drop(self, reason: str, record: Record | None) -> StoreFault:
+        self.dropped += record is not None
         return StoreFault(reason)
 
     async def prune(self, before_ms: int) -> int:
@@ -255,12 +269,20 @@ class SqliteStore:
 
     @property
     def degraded(self) -> str | None:
-        """Why records wait in the journal, or None."""
-        if self._writer.failing is not None:
-            return self._writer.failing
-        since = self._writer.busy_since
-        if since is not None and time.monotonic() - since > _SLOW_S:
-            return f"{self.path.name}: a commit takes longer than {_SLOW_S:.0f} s"
+        """Why records wait, or are not safe where they should be, or None."""
+        writer = self._writer
+        trouble = writer.failing or writer.uncut
+        if trouble is not None:
+            return trouble
+        now = time.monotonic()
+        reason, until = self._unjournalled
+        if now < until:
+            return reason
+        since = writer.busy_since
+        if since is not None and now - since > _SLOW_S:
+            return f"{self.path.name}: the database is slow; records wait in {self._journal.path.name}"
+        if self.backlog_bytes > _WAITING_BYTES:
+            return f"{self._journal.path.name}: {self.backlog_bytes // 2**20} MiB of records wait for the database"
         return None
 
     @property
@@ -312,27 +334,25 @@ def _may_be_asked_for(record: Record | None) -> bool:
     return record is not None and record.content is not None and record.content.turn is not None
 
 
-class _Committed:
-    """Called in the writer's thread with what came of a batch; waited for in the event loop."""
+async def _committed(batch: Batch, loop: asyncio.AbstractEventLoop, within_s: float) -> StoreFault | None:
+    """None once it is in the database; otherwise why not, or not yet."""
+    future: asyncio.Future[StoreFault | None] = loop.create_future()
+    batch.waiters.append(future)
+    late = loop.call_later(within_s, _tell, future, _LATE)
+    try:
+        return await future
+    finally:
+        late.cancel()
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._future: asyncio.Future[StoreFault | None] = loop.create_future()
 
-    def __call__(self, fault: StoreFault | None) -> None:
-        self._loop.call_soon_threadsafe(self._settle, fault)
+def _settle(batch: Batch, fault: StoreFault | None) -> None:
+    for waiter in batch.waiters:
+        _tell(waiter, fault)
 
-    async def within(self, seconds: float) -> StoreFault | None:
-        """None: it is committed."""
-        late = self._loop.call_later(seconds, self._settle, StoreFault("the database is late"))
-        try:
-            return await self._future
-        finally:
-            late.cancel()
 
-    def _settle(self, fault: StoreFault | None) -> None:
-        if not self._future.done():
-            self._future.set_result(fault)
+def _tell(waiter: "asyncio.Future[StoreFault | None]", fault: StoreFault | None) -> None:
+    if not waiter.done():
+        waiter.set_result(fault)
 
 
 def _resolve(future: asyncio.Future[Any], result: object) -> None:

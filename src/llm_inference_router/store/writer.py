@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 from llm_inference_router.store.base import StoreFault
@@ -23,33 +24,40 @@ _FULL_FRAMES = 2000  # from which it is made in any case
 _PRUNE_RECORDS = 100
 _SLICE = 64 * 1024  # bytes of the journal taken in at a time
 _STOP_S = 2.0
+_QUIET_S = 5.0  # between two lines on the log that say that records wait
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-_Job: TypeAlias = Batch | Prune | Work | int | None
+_Job: TypeAlias = Batch | Prune | Work | None
 
 
 class Writer:
-    """`failing` and `busy_since` (monotonic seconds) are read by the event loop without a lock: while the first is set,
-    nothing is submitted but places in the journal.
+    """Goes through the journal in its order: what comes as a batch, it writes from memory, and what does not, from the
+    file.
 
-    `committed`: records that went from memory into the database. `late`: records of batches that it did not take; they
-    wait in the journal. `ingested`: records that came from there.
+    Read by the event loop without a lock: `failing`, why the database takes nothing; `uncut`, why the journal keeps
+    what the database has; `busy_since`, when the step began that runs, in monotonic seconds. `committed` counts records
+    that went from memory into the database, `late` those of batches that it did not take, `ingested` those that came
+    from the journal.
     """
 
     def __init__(self, database: Database, journal: Journal) -> None:
         self.failing: str | None = None
+        self.uncut: str | None = None
         self.busy_since: float | None = None
         self.committed = 0
         self.late = 0
         self.ingested = 0
         self.unreadable = 0
         self._database = database
-        self._retry_at = 0.0
+        self._retry_at = self._quiet_until = 0.0
+        self._told = False  # that it fails
         self._journal = journal
-        self._owed = journal.end  # the place up to which it is read, since no batch brings what is there
+        # The place up to which no batch brings what is there: as the event loop says, and as we found.
+        self._promised = self._owed = journal.end
+        self._submitted = self._finished = 0  # bytes of batches; each is written by one thread
         self._inbox: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._prunes: deque[Prune] = deque()
         self._stopping = False
@@ -57,21 +65,25 @@ class Writer:
         self._thread.start()
 
     def submit(self, batch: Batch) -> None:
+        self._submitted += batch.bytes
         self._inbox.put(batch)
 
     def owe(self, place: int) -> None:
-        """No batch brings the lines up to there: they are to be read from the journal."""
-        self._inbox.put(place)
+        """No batch will bring the lines up to there, beyond those that were submitted: they are to be read."""
+        self._promised = place
+        if self.failing is None:  # else it looks by itself, every little while
+            self._inbox.put(None)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of batches that were submitted and are not written."""
+        return self._submitted - self._finished
 
     def prune(self, prune: Prune) -> None:
         self._inbox.put(prune)
 
     def perform(self, work: Work) -> None:
         self._inbox.put(work)
-
-    @property
-    def waiting(self) -> int:
-        return self._inbox.qsize()
 
     def stop(self) -> None:
         """Writes what was submitted, and what the journal has if that takes no more than two seconds; blocks
@@ -116,8 +128,6 @@ class Writer:
             self._prunes.append(job)
         elif isinstance(job, Work):
             self._perform(job)
-        elif job is not None:
-            self._owe(job)
 
     def _patience(self) -> float | None:
         """Seconds to wait for the next job before upkeep; None: there is nothing else to do."""
@@ -133,7 +143,7 @@ class Writer:
             if time.monotonic() >= self._retry_at:
                 self._recover()
         elif self._behind:
-            self._ingest()
+            self._try(self._ingest)
         elif self._prunes:
             self._prune_slice()
         elif quiet and self._database.frames >= _QUIET_FRAMES:
@@ -141,19 +151,22 @@ class Writer:
 
     def _finish(self) -> None:
         deadline = time.monotonic() + _STOP_S
-        try:
-            while self._behind and self.failing is None and time.monotonic() < deadline:
-                self._ingest()
-        except Exception as error:  # noqa: BLE001 - what is left waits for the next start; who waits now is told
-            self._fail(error)
+        while self._behind and self.failing is None and time.monotonic() < deadline:
+            self._try(self._ingest)
         for prune in self._prunes:
             _tell(prune.done, StoreFault("the store was closed"))
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever it was: what is in the journal waits, and is tried again
+            self._fail(error)
 
     def _perform(self, work: Work) -> None:
         result: object
         try:
             self._database.check()
-            self._take_in()
+            self._ingest_to(self._behind_from)
             result = work.run(self._database.connection())
             if work.erases:
                 self._journal.take(self._journal.taken, erase=True)
@@ -165,48 +178,54 @@ class Writer:
             _log.warning("work of the store failed: %s", result)
         _tell(work.done, result)
 
-    def _take_in(self) -> None:
-        """What the journal has for us: it may be the end of the key that is asked for. Raises sqlite3.Error."""
-        while self._behind:
-            if not self._ingest():
-                raise sqlite3.OperationalError("what the journal has cannot be taken in yet")
-
     # --- writing --------------------------------------------------------------------------------------------
 
     def _commit(self, batch: Batch) -> None:
         fault: StoreFault | None = None
         try:
-            refused = self._write(batch)
-            self.committed += batch.count - len(refused)
-            self._committed(batch, len(refused))
+            refused = self._written(batch)
             if refused:
                 fault = StoreFault(next(iter(refused.values())))
         except Exception as error:  # noqa: BLE001 - whatever it was: the batch is in the journal, and the next comes
             fault = StoreFault(self._fail(error))
-            if batch.end is not None:
-                self.late += batch.count
-                self._owe(batch.end)
-        if batch.done is not None:
-            _tell(batch.done, fault)
+            self.late += 0 if batch.end is None else batch.count
+        if fault is not None and batch.end is not None:
+            self._owed = batch.end
+        self._finished += batch.bytes
+        _tell(partial(batch.done, batch), fault)
 
-    def _committed(self, batch: Batch, refused: int) -> None:
-        if batch.end is None:
-            return
-        if refused or batch.start != self._journal.taken:  # it, or something before it, is to be read
-            self.late += refused
-            self._owe(batch.end)
-            return
+    def _written(self, batch: Batch) -> dict[int, str]:
+        """What would not be taken, by position. Raises sqlite3.Error or OSError."""
+        if batch.start is not None:
+            if self.failing is not None:
+                raise sqlite3.OperationalError(self.failing)
+            self._ingest_to(batch.start)
+        refused = self._write(batch)
+        named = sum(batch.records[at] is not None for at in refused)
+        self.committed += batch.count - named
+        if batch.end is not None:
+            if refused:  # it is read back, so that what was refused is set aside
+                self.late += named
+            else:
+                self._take(batch.end)
+        return refused
+
+    def _take(self, place: int) -> None:
         try:
-            self._journal.take(batch.end)
-        except OSError as error:  # `_recover` tries again
-            self._fail(error)
-
-    def _owe(self, place: int) -> None:
-        self._owed = max(self._owed, place)
+            self._journal.take(place)
+            self.uncut = None
+        except OSError as error:
+            if self.uncut is None:
+                _log.warning("%s cannot be cut: %s", self._journal.path.name, error.strerror)
+            self.uncut = f"{self._journal.path.name}: it cannot be cut: {error.strerror}"
 
     @property
     def _behind(self) -> bool:
-        return self._journal.taken < self._owed
+        return self._journal.taken < self._behind_from
+
+    @property
+    def _behind_from(self) -> int:
+        return max(self._owed, self._promised)
 
     def _write(self, batch: Batch) -> dict[int, str]:
         """What would not be taken, by position. Raises sqlite3.Error.
@@ -226,62 +245,48 @@ class Writer:
     def _fail(self, error: Exception) -> str:
         self._database.roll_back()
         known = isinstance(error, (sqlite3.Error, OSError))
-        reason = self._named(error if known else f"{type(error).__name__}: {error}")
-        if self.failing is None:
+        trouble = str(error) if known else f"{type(error).__name__}: {error}"
+        reason = trouble if trouble == self.failing else f"{self._database.path.name}: {trouble}"
+        now = time.monotonic()
+        if self.failing is None and now >= self._quiet_until:  # it may fail and come back in turns
             _log.warning("records wait in %s: %s", self._journal.path.name, reason)
+            self._quiet_until, self._told = now + _QUIET_S, True
         self.failing = reason
         return reason
 
-    def _named(self, trouble: object) -> str:
-        return f"{self._database.path.name}: {trouble}"
-
     def _recover(self) -> None:
         self._retry_at = time.monotonic() + RETRY_S
+        self._take(self._journal.taken)  # somebody may have deleted it meanwhile
         try:
             self._database.recover()
-            self._journal.take(self._journal.taken)
+            if self._behind:
+                self._ingest()
         except (sqlite3.Error, StoreFault, OSError) as error:
-            self.failing = self._named(error)
-            return
-        if not self._behind or self._ingest():
-            _log.warning(self._named("it can be written again"))
-            self.failing = None
-
-    def _ingest(self) -> bool:
-        """Takes one slice of the journal into the database; False when that failed."""
-        place = self._journal.taken
-        try:
-            self._database.check()
-            lines, behind = self._journal.read(place, min(_SLICE, self._owed - place))
-            kept, entries = self._readable(lines)
-            for start in range(0, len(entries), MOST):
-                part = entries[start : start + MOST]
-                endings = {at: ending for at, (_, ending) in enumerate(part) if ending is not None}
-                for at in self._database.write([row for row, _ in part], endings):
-                    self._set_aside(kept[start + at])
-            if not lines:
-                _log.warning("%s: somebody has cut it; what it had is lost", self._journal.path.name)
-            self._journal.take(behind if lines else self._owed)
-        except (sqlite3.Error, OSError) as error:
             self._fail(error)
-            return False
-        self.ingested += sum(row is not None for row, _ in entries)
-        return True
+            return
+        if self._told:
+            _log.warning("%s: it can be written again", self._database.path.name)
+        self.failing, self._told = None, False
 
-    def _readable(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[tuple[Row | None, Ending | None]]]:
-        kept: list[bytes] = []
-        entries: list[tuple[Row | None, Ending | None]] = []
-        for line in lines:
-            try:
-                record, ending = read_line(line)
-                entries.append((None if record is None else row_of(record, decision_in(record)), ending))
-                kept.append(line)
-            except (*UNREADABLE, OverflowError):
-                self._set_aside(line)
-                if (ended := ending_in(line)) is not None:
-                    entries.append((None, ended))
-                    kept.append(line)
-        return kept, entries
+    def _ingest_to(self, place: int) -> None:
+        while self._journal.taken < place:
+            self._ingest()
+
+    def _ingest(self) -> None:
+        """Takes one slice of the journal into the database. Raises sqlite3.Error or OSError."""
+        self._database.check()
+        place = self._journal.taken
+        lines, behind = self._journal.read(place, max(1, min(_SLICE, self._behind_from - place)))
+        aside, kept, entries = _readable(lines)
+        for start in range(0, len(entries), MOST):
+            part = entries[start : start + MOST]
+            endings = {at: ending for at, (_, ending) in enumerate(part) if ending is not None}
+            refused = self._database.write([row for row, _ in part], endings)
+            aside += [kept[start + at] for at in refused]
+        for line in aside:
+            self._set_aside(line)
+        self._take(behind)
+        self.ingested += sum(row is not None for row, _ in entries)
 
     def _set_aside(self, line: bytes) -> None:
         """Keeps a line that is no record of ours (another version's, or damaged) for a person to look at."""
@@ -311,6 +316,24 @@ class Writer:
         if found < _PRUNE_RECORDS:
             self._prunes.popleft()
             _tell(prune.done, prune.count)
+
+
+def _readable(lines: Sequence[bytes]) -> tuple[list[bytes], list[bytes], list[tuple[Row | None, Ending | None]]]:
+    """The lines that are no record of ours, the others, and what those say."""
+    aside: list[bytes] = []
+    kept: list[bytes] = []
+    entries: list[tuple[Row | None, Ending | None]] = []
+    for line in lines:
+        try:
+            record, ending = read_line(line)
+            entries.append((None if record is None else row_of(record, decision_in(record)), ending))
+            kept.append(line)
+        except (*UNREADABLE, OverflowError):
+            aside.append(line)
+            if (ended := ending_in(line)) is not None:
+                entries.append((None, ended))
+                kept.append(line)
+    return aside, kept, entries
 
 
 def _tell(done: Callable[[T], object], result: T) -> None:
