@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import structs
@@ -111,3 +113,13 @@ async def taken_in(store: SqliteStore) -> None:
     """All that was appended is in the database."""
     while store.backlog_bytes or store.degraded:  # noqa: ASYNC110 - the store has no event for it
         await asyncio.sleep(0.01)
+
+
+def half(share: float) -> Callable[[int, bytes, int], int]:
+    """Writes as a disk does that has room for so much of it alone."""
+    whole = os.pwrite
+
+    def pwrite(descriptor: int, data: bytes, offset: int) -> int:
+        return whole(descriptor, data[: int(share * len(data))], offset)
+
+    return pwrite
