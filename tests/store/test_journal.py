@@ -134,3 +134,19 @@ class Journalled(RuleBasedStateMachine):
 
 TestJournal = Journalled.TestCase
 TestJournal.settings = settings(deadline=None)
+
+
+def test_a_move_for_which_there_is_no_room_leaves_nothing_behind_and_is_made_later(tmp_path: Path) -> None:
+    one = Journal.open(tmp_path / "router.db")
+    one.append(b"line\n")
+    one.path.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "pwrite", half(0.5))
+        for _ in range(5):
+            with pytest.raises(OSError, match="No space"):
+                one.take(0)
+    assert list(tmp_path.iterdir()) == []
+    one.take(0)
+    assert one.path.read_bytes() == b"line\n"
+    one.take(5)
+    one.close()

@@ -254,7 +254,11 @@ def test_what_comes_behind_records_that_wait_is_written_after_them(tmp_path: Pat
     assert sorted(stored(tmp_path / "router.db")) == sorted(one.decision.id for one in [*owed, after])
 
 
-def test_those_who_wait_for_a_busy_database_go_into_it_together(tmp_path: Path) -> None:
+def test_those_who_wait_for_a_busy_database_go_into_it_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_inference_router.store.sqlite.DEADLINE_S", 20)
+    monkeypatch.setattr("llm_inference_router.store.sqlite.PACE_S", 60)
     spoken = [answer(f"resp_{number}", "") for number in range(200)]
 
     async def work(store: SqliteStore) -> None:
@@ -264,8 +268,9 @@ def test_those_who_wait_for_a_busy_database_go_into_it_together(tmp_path: Path) 
         async with occupied(store):
             await store.append(record())
             store._hand_over()
-            await asyncio.gather(*map(store.append, spoken))
-        await taken_in(store)
+            appends = asyncio.gather(*map(store.append, spoken))
+            await asyncio.sleep(0)
+        await appends  # as soon as the writer is free: the next batch by the pace would leave in a minute
         assert sum(batches) == 201
         assert len(batches) <= 5
 

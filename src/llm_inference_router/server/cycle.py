@@ -29,6 +29,7 @@ class Cycle:
     __slots__ = (
         "_chunked",
         "_expects",
+        "_head",
         "_left",
         "_news",
         "_parts",
@@ -53,7 +54,8 @@ class Cycle:
         self._told = False  # that the body has ended
         self._news: asyncio.Event | None = None  # somebody has waited in `receive`
         self._chunked = False
-        self._left = 0  # bytes of the response's content-length
+        self._left: int | None = 0  # bytes of the response's content-length; None: it ends with the connection
+        self._head = scope["method"] == "HEAD"
         self.more = True
         self.disconnected = False
         self.keep_alive = keep_alive
@@ -96,7 +98,7 @@ class Cycle:
     # --- the application's side -----------------------------------------------------------------------------
 
     async def receive(self) -> MutableMapping[str, Any]:
-        if self._expects and not self._protocol.closing:
+        if self._expects and not (self.complete or self._protocol.closing):
             self._expects = False
             self._protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.disconnected or self.complete) and (self._told or (self.more and not self._parts)):
@@ -131,12 +133,12 @@ class Cycle:
 
     def write_answer(self, headers: Headers, body: bytes) -> bool:
         """As `reply.Offer.answer` has it."""
-        if self.started or not self.keep_alive or not self._free():
+        if self.started or self._head or not self.keep_alive or not self._free():
             return False
         lines = _lines([*self._protocol.default_headers, *headers])
         if lines is None:
             return False  # `send` will refuse it
-        self.started = True
+        self.started, self._expects = True, False
         self._protocol.write(b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (lines, body))
         self._end()
         return True
@@ -150,7 +152,9 @@ class Cycle:
         named = dict(headers)
         if b"content-length" in named:
             self._left = int(named[b"content-length"])
-        elif self._scope["method"] != "HEAD" and status not in _BODILESS:
+        elif self._scope["http_version"] == "1.0":  # which knows no chunks
+            self._left = None
+        elif not self._head and status not in _BODILESS:
             self._chunked = True
             headers.append((b"transfer-encoding", b"chunked"))
         if b"close" in named.get(b"connection", b"").lower():
@@ -163,15 +167,16 @@ class Cycle:
         self._protocol.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, _phrase(status), lines))
 
     def _body(self, body: bytes, *, last: bool) -> None:
-        if self._scope["method"] == "HEAD":
+        if self._head:
             self._left = 0
         elif self._chunked:
             parts = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             self._protocol.write(parts + b"0\r\n\r\n" if last else parts)
         else:
-            self._left -= len(body)
-            if self._left < 0:
-                raise RuntimeError("the response is longer than its content-length")
+            if self._left is not None:
+                self._left -= len(body)
+                if self._left < 0:
+                    raise RuntimeError("the response is longer than its content-length")
             self._protocol.write(body)
         if last:
             if self._left:
@@ -187,6 +192,8 @@ class Cycle:
 
     async def _fail(self) -> None:
         """Where nothing was sent there is an answer to send; else the connection tells that it is not whole."""
+        if self.complete:
+            return  # it went wrong behind its answer, and the connection is another request's
         if self.started or self.disconnected:
             self._protocol.close()
             return

@@ -1,13 +1,15 @@
 """HTTP/1.1 on one connection, below the application: httptools parses, the limits are ours.
 
-- exactly one Host header on HTTP/1.1 (RFC 9112 section 3.2), no more than 32 KiB of headers
+- exactly one Host header on HTTP/1.1 (RFC 9112 section 3.2), no more than 32 KiB of headers, and as much again of
+  trailers, which are thrown away (RFC 9110 section 6.5.1)
 - a bounded number of connections
 - silent, half-headed and half-bodied connections, and clients that do not read, are closed after 10, 10, 30 and 30
   seconds, and those that ask nothing more after 75, by one sweep a second, so a request costs no timer; a body that
   comes in drips when it is slower than 1 KiB a second after its first 30 s. While an answer runs, nobody waits for the
   next request on its connection
 - protocol errors answered in the API's own shape
-- requests that come before the last one is answered are answered in their order
+- requests that come before the last one is answered are answered in their order, and what is wrong behind them is
+  said in its turn
 - what ASGI lacks, as an extension of its scope (`reply.Offer`): writing without waiting, hearing that the client left
 - what is written in one round of the event loop leaves when the round is over: the parts of an answer in one system
   call, and the answers of a round in one go. A peer that is woken for each of them, between our work on the next ones,
@@ -38,6 +40,7 @@ _BODY_WITHIN_S = 30.0
 _BODY_BYTES_PER_S = 1024
 _READ_WITHIN_S = 30.0
 _SWEEP_S = 1.0
+_MOST_QUEUED = 100
 _NEXT = "next"  # request, once the last one is answered
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
@@ -75,12 +78,13 @@ class Protocol(asyncio.Protocol):
         self._state = server_state
         self._shared = app_state
         self._parser = _parser(self)
-        self._method = self._url = b""
+        self._url = b""
         self._headers: Headers = []
-        self._head_bytes = 0  # of a head that did not come in one piece
-        self._begun = False  # a head, in what is being read
-        self._wishes = False  # for another protocol
-        self._refusal: RouterError | None = None
+        self._head_bytes = 0  # that came after the first of a head, or of trailers
+        self._moved = False  # something has begun in what is being read, or is a body
+        self._wishes = b""  # the first line of a request that asks for another protocol
+        self._wrong: RouterError | None = None  # with the head that is being parsed
+        self._last: RouterError | None = None  # what is said once all before it is answered
         self._leaving: set[Callable[[], None]] = set()
         self._answering: Cycle | None = None
         self._offer = {EXTENSION: {"leaving": self._leaving, "write": self._write_part, "answer": self._write_answer}}
@@ -107,24 +111,28 @@ class Protocol(asyncio.Protocol):
             left()
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
-            return
-        self._begun = False
+        while data and self._last is None and not self.transport.is_closing():
+            data = self._parse(data)
+
+    def _parse(self, data: bytes) -> bytes:
+        """What is to be parsed once more."""
+        self._moved = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # Nobody has to follow the wish for another protocol (RFC 9110 section 7.8). The parser stops at it, taking
             # the body for that protocol's: so it is asked once more, without the wish.
             self._parser = _parser(self)
-            self.data_received(self._wishless() + data[upgrade.args[0] :])
+            return self._wishless() + data[upgrade.args[0] :]
         except httptools.HttpParserError:
             # Ours included: callbacks that raise break the parse.
-            self._refuse(self._refusal or InvalidRequest("this is not valid HTTP/1.1", code="invalid_http"))
-            return
-        if self.waits_for == "head" and not self._begun:
+            self._refuse(self._wrong or InvalidRequest("this is not valid HTTP/1.1", code="invalid_http"))
+            return b""
+        if not self._moved:
             self._head_bytes += len(data)
             if self._head_bytes > _HEADER_BYTES:
                 self._refuse(_too_large())
+        return b""
 
     def pause_writing(self) -> None:
         self.write_paused = True
@@ -146,7 +154,7 @@ class Protocol(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._url = b""
         self._headers = []
-        self._head_bytes, self._begun = 0, True
+        self._head_bytes, self._moved = 0, True
         self._wait("head")
 
     def on_url(self, url: bytes) -> None:
@@ -156,18 +164,21 @@ class Protocol(asyncio.Protocol):
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        self._head_bytes, self._moved = 0, True
         headers = self._headers
         names = [name for name, _ in headers]
         if sum(map(len, chain.from_iterable(headers))) + 4 * len(headers) > _HEADER_BYTES:
             self._abort(_too_large())
-        self._wishes = b"upgrade" in names and self._parser.should_upgrade()
-        if self._wishes:
-            self._method = self._parser.get_method()
-            return
-        version = self._parser.get_http_version()
+        method, version = self._parser.get_method(), self._parser.get_http_version()
         hosts = names.count(b"host")
+        if method == b"CONNECT" or version not in ("1.1", "1.0"):
+            self._abort(InvalidRequest("only HTTP/1.1 is spoken here, and there are no tunnels", code="invalid_http"))
         if hosts > 1 or (hosts == 0 and version == "1.1"):
             self._abort(InvalidRequest("a request has exactly one Host header", code="invalid_host"))
+        if b"upgrade" in names and self._parser.should_upgrade():
+            self._wishes = b"%b %b HTTP/%b" % (method, self._url, version.encode())
+            return
+        self._headers = []  # for the trailers
         self._wait("body")
         self.body_bytes, self.body_since = 0, self.waits_since
         path, raw_path, query = _split(self._url)
@@ -178,7 +189,7 @@ class Protocol(asyncio.Protocol):
             "server": self._server,
             "client": self._client,
             "scheme": "http",
-            "method": self._parser.get_method().decode(),
+            "method": method.decode(),
             "root_path": "",
             "path": path,
             "raw_path": raw_path,
@@ -187,23 +198,28 @@ class Protocol(asyncio.Protocol):
             "state": self._shared.copy(),
             "extensions": self._offer,
         }
-        expects = b"expect" in names and dict(headers)[b"expect"].lower() == b"100-continue"
+        expects = b"expect" in names and version == "1.1" and dict(headers)[b"expect"].lower() == b"100-continue"
         cycle = Cycle(self, scope, keep_alive=version != "1.0" and self._parser.should_keep_alive(), expects=expects)
         before, self.cycle = self.cycle, cycle
         if before is None or before.complete:
             self._start(cycle)
-        else:
-            self.pause_reading()
-            self.queue.append(cycle)
+            return
+        if len(self.queue) >= _MOST_QUEUED:
+            self.cycle = before
+            self._abort(busy("too many requests wait on one connection"))
+        self.pause_reading()
+        self.queue.append(cycle)
 
     def on_body(self, body: bytes) -> None:
         self.waits_since = self.loop.time()  # a slow upload is not a silent one
         self.body_bytes += len(body)
+        self._head_bytes, self._moved = 0, True
         assert self.cycle is not None
         if not self.cycle.complete:
             self.cycle.add(body)
 
     def on_message_complete(self) -> None:
+        self._moved = True
         if self._wishes:
             return
         assert self.cycle is not None
@@ -241,7 +257,7 @@ class Protocol(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._read_paused:
+        if self._read_paused and not self.queue and self._last is None:
             self._read_paused = False
             self.transport.resume_reading()
 
@@ -250,9 +266,12 @@ class Protocol(asyncio.Protocol):
         self._state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.resume_reading()
         if self.queue:
             self._start(self.queue.popleft())
+        elif self._last is not None:
+            self._say(self._last)
+            return
+        self.resume_reading()
         assert self.cycle is not None
         if self.waits_for:  # for the rest of the next request, from now on
             self.body_since = self.waits_since = self.loop.time()
@@ -266,7 +285,7 @@ class Protocol(asyncio.Protocol):
     def _wishless(self) -> bytes:
         """The head that has come, without the wish for another protocol."""
         lines = [b": ".join(header) for header in self._headers if header[0] != b"upgrade"]
-        first = b"%b %b HTTP/1.1" % (self._method, self._url)
+        first, self._wishes = self._wishes, b""
         return b"\r\n".join([first, *lines, b"", b""])
 
     def _start(self, cycle: Cycle) -> None:
@@ -311,10 +330,25 @@ class Protocol(asyncio.Protocol):
         self.waits_since = self.loop.time()
 
     def _abort(self, refusal: RouterError) -> None:
-        self._refusal = refusal
+        self._wrong = refusal
         raise _Refused
 
     def _refuse(self, error: RouterError) -> None:
+        """What came last is wrong; what came before it is answered first."""
+        if self.queue and self.cycle is self.queue[-1] and self.cycle.more:
+            self.queue.pop()  # it is wrong itself, and has not begun
+        running = self._answering
+        if running is None or running.complete:
+            self._say(error)
+        elif not running.more:
+            self._last = error
+            self.pause_reading()
+        elif running.started:
+            self.close()  # its own body is wrong: an answer that has begun cannot become another
+        else:
+            self._say(error)
+
+    def _say(self, error: RouterError) -> None:
         path = self._url.partition(b"?")[0].decode("latin-1")
         status, headers, body = refusal(error, path)
         head = [f"HTTP/1.1 {status} {error.code}", "connection: close", f"content-length: {len(body)}"]
@@ -353,7 +387,7 @@ async def sweep(connections: set[Any], closed: Any) -> None:
     while True:
         await asyncio.sleep(_SWEEP_S)
         now = loop.time()
-        for connection in [c for c in connections if c.overdue(now)]:
+        for connection in [c for c in connections if not c.closing and c.overdue(now)]:
             if connection.waits_for != _NEXT:
                 closed.labels("slow_" + connection.waits_for).inc()
             connection.close()

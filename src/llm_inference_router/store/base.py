@@ -15,7 +15,8 @@ class StoreFault(Exception):
 
 class Store(Protocol):
     async def append(self, record: Record, ending: Ending | None = None) -> None:
-        """Returns once the record, and as one with it what became of an idempotency key, is durable; within 5 ms.
+        """Returns once the record, and as one with it what became of an idempotency key, is durable; within
+        5 ms, or a second where its journal cannot be written.
 
         Raises StoreFault when it can be written nowhere: the answer goes out all the same, and the caller
         counts the record as dropped.

@@ -122,6 +122,7 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(f"PRAGMA user_version={len(STEPS)}")  # what it is: a page is written all the same
             connection.execute("COMMIT")
+            self.frames += 2
         except sqlite3.DatabaseError as error:
             self.roll_back()
             if "locked" in str(error) or "full" in str(error):

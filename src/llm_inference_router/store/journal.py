@@ -90,11 +90,12 @@ class Journal:
             self._end = start + len(line)
             return start, self._end
 
-    def read(self, place: int, limit: int = _CHUNK) -> tuple[list[bytes], int]:
-        """The lines from there on, about `limit` bytes of them, and the place behind the last. Raises OSError."""
+    def read(self, place: int, limit: int = _CHUNK, end: int | None = None) -> tuple[list[bytes], int]:
+        """The lines from there on, about `limit` bytes of them and none behind `end`, and the place behind the last.
+        Raises OSError."""
         with self._lock:
             place = max(place, self._base)
-            base, end = self._base, self._end
+            base, end = self._base, self._end if end is None else min(end, self._end)
             descriptor = os.dup(self._descriptor)
         try:
             parts: list[bytes] = []
@@ -162,7 +163,11 @@ class Journal:
                 os.close(descriptor)  # what a dead process left is for the next start
             elif descriptor is not None:
                 _log.warning("%s was deleted or renamed; records go on in %s", self.path.name, path.name)
-                self._go_on_in(descriptor, path, path)
+                try:
+                    self._go_on_in(descriptor, path, path)
+                except BaseException:  # whatever it is, half a copy keeps no name
+                    path.unlink(missing_ok=True)
+                    raise
                 return
         raise OSError(errno.EBUSY, "all names are taken by other processes", str(self.path))
 

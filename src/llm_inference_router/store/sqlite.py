@@ -7,7 +7,8 @@ Rules:
 - What another request may ask the database for, the end of an idempotency key or an answer to go on from, leaves as
   soon as the writer is free and waits for its commit, but not for longer than `DEADLINE_S`.
 - What the database does not take waits in the journal, and the writer takes it from there later; by its id it gets in
-  once. Every line is in exactly one batch, or is owed: the two are never mixed in one span of the journal.
+  once. Every line is in exactly one batch, or is owed: the two are never mixed in one span of the journal. A batch of
+  which a record was refused is read back.
 - Where the journal cannot be written an append waits for its commit, for at most `UNJOURNALLED_S`.
 """
 
@@ -107,7 +108,8 @@ class SqliteStore:
         if ending is not None or _may_be_asked_for(record):
             if not self._writer.waiting:
                 self._leave(batch)
-            await _committed(batch, loop, DEADLINE_S)
+            if self._writer.failing is None:
+                await _committed(batch, loop, DEADLINE_S)
         elif end - (batch.start or 0) >= _MOST_BYTES:
             self._leave(batch)
 
@@ -161,9 +163,12 @@ class SqliteStore:
         if self._writer.failing is None and self._writer.waiting < _WAITING_BYTES:
             batch = Batch(None, self._settled)
             batch.add(record, decision, ending, None)
-            self._loop = asyncio.get_running_loop()
+            loop = asyncio.get_running_loop()
+            if loop is not self._loop:
+                self._hand_over()
+                self._loop = loop
             self._writer.submit(batch)
-            fault = await _committed(batch, self._loop, UNJOURNALLED_S)
+            fault = await _committed(batch, loop, UNJOURNALLED_S)
             if fault is None:
                 return
             reason += f"; {fault}"
@@ -305,8 +310,8 @@ class SqliteStore:
     def _journalled(self, word: str) -> Iterator[dict[str, Any]]:
         """The records in which this word occurs and which only the journal has. Raises StoreFault."""
         needle = word.encode()
-        place, lines = self._journal.taken, [b""]
-        while lines and not self._closed and place < self._journal.end:
+        place = self._journal.taken
+        while not self._closed and place < self._journal.end:
             with _faults(self.path):
                 lines, place = self._journal.read(place)
             for line in lines:

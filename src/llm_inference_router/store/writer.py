@@ -143,7 +143,7 @@ class Writer:
             if time.monotonic() >= self._retry_at:
                 self._recover()
         elif self._behind:
-            self._try(self._ingest)
+            self._ingest_some()
         elif self._prunes:
             self._prune_slice()
         elif quiet and self._database.frames >= _QUIET_FRAMES:
@@ -152,13 +152,13 @@ class Writer:
     def _finish(self) -> None:
         deadline = time.monotonic() + _STOP_S
         while self._behind and self.failing is None and time.monotonic() < deadline:
-            self._try(self._ingest)
+            self._ingest_some()
         for prune in self._prunes:
             _tell(prune.done, StoreFault("the store was closed"))
 
-    def _try(self, step: Callable[[], None]) -> None:
+    def _ingest_some(self) -> None:
         try:
-            step()
+            self._ingest(self._behind_from)
         except Exception as error:  # noqa: BLE001 - whatever it was: what is in the journal waits, and is tried again
             self._fail(error)
 
@@ -168,8 +168,8 @@ class Writer:
             self._database.check()
             self._ingest_to(self._behind_from)
             result = work.run(self._database.connection())
-            if work.erases:
-                self._journal.take(self._journal.taken, erase=True)
+            if work.erases and not self._take(self._journal.taken, erase=True):
+                result = StoreFault(str(self.uncut))
         except (sqlite3.Error, OSError) as error:
             result = StoreFault(self._fail(error))
         except Exception as error:  # noqa: BLE001 - this work's own mistake: who waits is told, the others go on
@@ -210,14 +210,17 @@ class Writer:
                 self._take(batch.end)
         return refused
 
-    def _take(self, place: int) -> None:
+    def _take(self, place: int, *, erase: bool = False) -> bool:
+        """Whether the journal could be cut; if not, that is tried again with the next."""
         try:
-            self._journal.take(place)
-            self.uncut = None
+            self._journal.take(place, erase=erase)
         except OSError as error:
             if self.uncut is None:
                 _log.warning("%s cannot be cut: %s", self._journal.path.name, error.strerror)
             self.uncut = f"{self._journal.path.name}: it cannot be cut: {error.strerror}"
+            return False
+        self.uncut = None
+        return True
 
     @property
     def _behind(self) -> bool:
@@ -260,7 +263,7 @@ class Writer:
         try:
             self._database.recover()
             if self._behind:
-                self._ingest()
+                self._ingest(self._behind_from)
         except (sqlite3.Error, StoreFault, OSError) as error:
             self._fail(error)
             return
@@ -270,13 +273,12 @@ class Writer:
 
     def _ingest_to(self, place: int) -> None:
         while self._journal.taken < place:
-            self._ingest()
+            self._ingest(place)
 
-    def _ingest(self) -> None:
-        """Takes one slice of the journal into the database. Raises sqlite3.Error or OSError."""
+    def _ingest(self, end: int) -> None:
+        """Takes one slice of the journal up to there into the database. Raises sqlite3.Error or OSError."""
         self._database.check()
-        place = self._journal.taken
-        lines, behind = self._journal.read(place, max(1, min(_SLICE, self._behind_from - place)))
+        lines, behind = self._journal.read(self._journal.taken, _SLICE, end)
         aside, kept, entries = _readable(lines)
         for start in range(0, len(entries), MOST):
             part = entries[start : start + MOST]
