@@ -97,10 +97,15 @@ class Dispatch:
                 self._part = trial.part()
                 self._broke = self._broke or fault
                 self._trace.continued = True
-                command = plan.cut(fault, trial.tried, self._now(), self._fits)
+                command = plan.cut(fault, trial.tried, self._after(fault), self._fits)
             else:
-                command = plan.failed(fault, trial.tried, self._now())
+                command = plan.failed(fault, trial.tried, self._after(fault))
         return self._broke or command.fault or self._all_resting()
+
+    def _after(self, fault: Fault) -> float:
+        """When a try ended with it. The timer of the whole may ring a moment early: then it is over all the same."""
+        now = self._now()
+        return max(now, self._plan.deadline) if fault.kind == "timeout.total" else now
 
     def _prepare(self, tried: Try) -> Trial:
         # The endpoint counts as busy from the moment of its choice: a breaker lets a single probe through.
