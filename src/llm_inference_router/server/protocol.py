@@ -15,8 +15,8 @@
   call, and the answers of a round in one go. A peer that is woken for each of them, between our work on the next ones,
   costs more than the sending
 
-uvicorn has a protocol of its own. This one does half of its work for a request, and what it does differently (limits,
-sweep, shapes of errors, writing) was most of it when it was still a subclass. uvicorn's server runs it.
+uvicorn has a protocol of its own. This one does less for a request, and what it does differently (limits, sweep, shapes
+of errors, order, writing) was most of it when it was still a subclass. uvicorn's server runs it.
 """
 
 import asyncio

@@ -87,7 +87,8 @@ class SqliteStore:
         """Returns once the record is in the journal, and as one with it what became of an idempotency key. None: a
         key's end alone.
 
-        Raises StoreFault, and counts the record as dropped, when it can be written neither there nor to the database.
+        Raises StoreFault, and counts the record as dropped, when it can be written neither there nor, within a second,
+        to the database.
         Cancelling the caller does not take the record back.
         """
         if self._closed:

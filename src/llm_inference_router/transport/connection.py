@@ -190,9 +190,8 @@ class Connection(asyncio.Protocol):
             self._keep = False  # a second answer to one request: this connection is not in step any more
             return
         fields = self.fields
-        if (
-            sum(map(len, chain.from_iterable(fields))) + 4 * len(fields) > _HEAD_BYTES
-        ):  # all of it may have come at once
+        size = sum(map(len, chain.from_iterable(fields))) + 4 * len(fields)
+        if size > _HEAD_BYTES:  # all of it may have come at once
             self._fault = _HUGE_HEAD
             raise ValueError  # stops the parser
         self.status = self._parser.get_status_code()
