@@ -47,6 +47,8 @@ def strip(body: dict[str, Any], request: ChatRequest, model: Model, quirks: Quir
     """Changes `body`, a copy of the request's, in place; says what was changed."""
     translated = request.dialect != "chat"
     strict = translated or quirks.strict_messages
+    if not translated and all(map(_is_plain, body["messages"])) and not (strict and body.get("tools")):
+        return []  # as most are
     placed = instructions.in_chat(body["messages"]) if translated and quirks.name != "openai" else None
     if placed is not None:
         body["messages"] = placed
@@ -84,8 +86,8 @@ class _Stripping:
         made: list[dict[str, Any]] = []
         changed = False
         for message in messages:
-            if not self._shown and message.keys() <= _PLAIN and type(message.get("content")) is str:
-                made.append(message)  # as most are
+            if not self._shown and _is_plain(message):
+                made.append(message)
                 continue
             new = message
             if self._shown and message["role"] != "tool":
@@ -188,6 +190,11 @@ def _think(
         adaptive = thinking["type"] == "adaptive"  # leaves it to the model, which decides all the same
         if adaptive or reasons:
             warnings.append(warning("dropped", "thinking", harmless=adaptive))
+
+
+def _is_plain(message: dict[str, Any]) -> bool:
+    """Role and text, and nothing else."""
+    return len(message) == 2 and type(message.get("content")) is str
 
 
 def _parts(content: Any) -> list[Any]:

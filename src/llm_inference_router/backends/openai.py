@@ -12,7 +12,7 @@ from llm_inference_router.backends import extras, faults, normalise
 from llm_inference_router.backends.base import JSON_HEADERS, Answer, Call, Decoder, Encoded, Rendering
 from llm_inference_router.backends.openai_stream import OpenAIDecoder
 from llm_inference_router.backends.plain import plain
-from llm_inference_router.backends.quirks import Quirks
+from llm_inference_router.backends.quirks import Quirks, steps
 from llm_inference_router.dialects.usage import usage_of_chat
 from llm_inference_router.dialects.warning import worded
 from llm_inference_router.types import ChatRequest, Fault, Model
@@ -21,11 +21,13 @@ from llm_inference_router.types import ChatRequest, Fault, Model
 class OpenAI:
     def __init__(self, quirks: Quirks) -> None:
         self.quirks = quirks
+        self._steps = steps(quirks)
 
     def encode(self, request: ChatRequest, model: Model) -> Encoded:
         body = dict(request.body)
         body["model"] = model.upstream_model
-        warnings = [*extras.strip(body, request, model, self.quirks), *self.quirks.rewrite(body)]
+        warnings = extras.strip(body, request, model, self.quirks)
+        warnings += [said for step in self._steps if (said := step(self.quirks, body))]
         if request.prefilled and self.quirks.continues:
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         self.ask_usage(body, request.stream)

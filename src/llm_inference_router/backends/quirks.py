@@ -4,7 +4,7 @@ of them.
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from msgspec import Struct
@@ -13,6 +13,9 @@ from llm_inference_router.dialects import completions
 from llm_inference_router.dialects.custom import called_as_functions
 from llm_inference_router.dialects.warning import warning
 from llm_inference_router.types import Attachment
+
+Step: TypeAlias = Callable[["Quirks", dict[str, Any]], str | None]
+"""Changes the body of a request, a copy of the client's, in place; says what was changed."""
 
 
 class Quirks(Struct, frozen=True):
@@ -40,10 +43,6 @@ class Quirks(Struct, frozen=True):
     continues: bool = False  # has to be told that the last message is the beginning of the answer
     completions: frozenset[str] | None = None  # None: no /v1/completions; else what that takes beside one text
     embeddings: bool = False  # has /v1/embeddings
-
-    def rewrite(self, body: dict[str, Any]) -> list[str]:
-        """Changes `body`, a copy of the client's, in place; says what was changed."""
-        return [warning for step in _STEPS if (warning := step(self, body))]
 
     def unseen(self, attachments: Iterable[Attachment]) -> str | None:
         """The first of them that this server refuses, in words; None where it takes all."""
@@ -81,7 +80,7 @@ def _named(one: Attachment) -> str:
 
 def _developer(quirks: Quirks, body: dict[str, Any]) -> str | None:
     messages = body["messages"]
-    if quirks.developer_role or not any(message["role"] == "developer" for message in messages):
+    if not any(message["role"] == "developer" for message in messages):
         return None
     body["messages"] = [
         {**message, "role": "system"} if message["role"] == "developer" else message for message in messages
@@ -90,7 +89,7 @@ def _developer(quirks: Quirks, body: dict[str, Any]) -> str | None:
 
 
 def _max_tokens(quirks: Quirks, body: dict[str, Any]) -> str | None:
-    if not quirks.only_max_tokens or "max_completion_tokens" not in body:
+    if "max_completion_tokens" not in body:
         return None
     limit = body.pop("max_completion_tokens")
     if limit is None:
@@ -141,8 +140,7 @@ def _format(quirks: Quirks, body: dict[str, Any]) -> str | None:
 
 
 def _one_text(quirks: Quirks, body: dict[str, Any]) -> str | None:
-    if quirks.one_text:
-        body["messages"] = [_with_text(message) for message in body["messages"]]
+    body["messages"] = [_with_text(message) for message in body["messages"]]
     return None  # said in another way, which no client can tell
 
 
@@ -166,8 +164,6 @@ def _as_text(part: dict[str, Any]) -> dict[str, Any]:
 
 def _only_functions(quirks: Quirks, body: dict[str, Any]) -> str | None:
     """Calls of custom tools as calls of functions with their text; the tools themselves cannot be offered."""
-    if not quirks.only_functions:
-        return None
     body["messages"] = called_as_functions(body["messages"])
     tools = body.get("tools")
     if not tools or all(tool.get("type") != "custom" for tool in tools):
@@ -177,8 +173,6 @@ def _only_functions(quirks: Quirks, body: dict[str, Any]) -> str | None:
 
 
 def _object_arguments(quirks: Quirks, body: dict[str, Any]) -> str | None:
-    if not quirks.object_arguments:
-        return None
     said: str | None = None
     turns = list(body["messages"])
     for at, message in enumerate(turns):
@@ -219,7 +213,7 @@ def is_object(text: str) -> bool:
 
 def _free_choice(quirks: Quirks, body: dict[str, Any]) -> str | None:
     """What of the choice among tools can be had by offering fewer."""
-    if not quirks.free_choice or (wanted := body.pop("tool_choice", None)) in (None, "auto"):
+    if (wanted := body.pop("tool_choice", None)) in (None, "auto"):
         return None
     if wanted == "none":
         body.pop("tools", None)
@@ -246,18 +240,24 @@ def _effort(quirks: Quirks, body: dict[str, Any]) -> str | None:
     return warning("clamped", "reasoning_effort")
 
 
-_STEPS: Final[tuple[Callable[[Quirks, dict[str, Any]], str | None], ...]] = (
-    _developer,
-    _max_tokens,
-    _top_p,
-    _choices,
-    _format,
-    _one_text,
-    _only_functions,
-    _object_arguments,
-    _free_choice,
-    _effort,
+_STEPS: Final[tuple[tuple[Step, Callable[[Quirks], bool]], ...]] = (
+    (_developer, lambda quirks: not quirks.developer_role),
+    (_max_tokens, lambda quirks: quirks.only_max_tokens),
+    (_top_p, lambda quirks: quirks.open_top_p),
+    (_choices, lambda quirks: quirks.one_choice),
+    (_format, lambda quirks: quirks.no_json_schema or quirks.format_or_tools or quirks.grammar_formats),
+    (_one_text, lambda quirks: quirks.one_text),
+    (_only_functions, lambda quirks: quirks.only_functions),
+    (_object_arguments, lambda quirks: quirks.object_arguments),
+    (_free_choice, lambda quirks: quirks.free_choice),
+    (_effort, lambda quirks: quirks.efforts is not None),
 )
+
+
+def steps(quirks: Quirks) -> tuple[Step, ...]:
+    """What a chat request to this server has to go through, in order."""
+    return tuple(step for step, needed in _STEPS if needed(quirks))
+
 
 # What /v1/completions takes beside one text: recorded traffic (vllm, llama-cpp-python), and for the others
 # Ollama: docs/api/openai-compatibility ("prompt currently only accepts a string"; no echo, best_of, n);
