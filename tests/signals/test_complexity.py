@@ -92,13 +92,12 @@ def test_the_parts_of_a_request_explain_its_value() -> None:
                 assert one.value > other.value
 
 
-def test_every_feature_is_a_small_number_and_none_comes_twice() -> None:
+def test_every_feature_is_a_small_number() -> None:
     for row in ANCHORS:
         request = ask(row["text"])
         seen = view(request)
         found = features(seen.window, read(seen.window), around(request, seen))
-        assert len({index for index, _ in found}) == len(found)
-        assert all(0 <= index < len(FEATURES) and 0.0 <= share <= 1.4 for index, share in found)
+        assert all(0 <= index < len(FEATURES) and 0.0 <= share <= 1.4 for index, share in found.items())
 
 
 def test_a_request_seen_through_no_lens_has_the_hardness_of_its_value() -> None:

@@ -8,7 +8,7 @@ instead of the whole matrix, and NumPy is called for little more than `dot`: bet
 lose both, and that, not the arithmetic, is what a product costs (figures: docs/explain/decisions.md).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from math import sqrt
 
 import numpy as np
@@ -54,18 +54,16 @@ class Projection:
         self._ones = np.ones(MOST_PIECES)
         self._words = Remembered(self._word, remembered)
 
-    def rows(self, hand: Collection[tuple[int, float]], words: Iterable[str]) -> list[float]:
-        """The product, row by row. At most `MOST_PIECES` words."""
+    def rows(self, hand: Mapping[int, float], words: Iterable[str]) -> list[float]:
+        """The product, row by row. `hand`: the hand features that are not 0, by their column. At most `MOST_PIECES`
+        words."""
         known = list(map(self._words.__getitem__, words))
         shape = len(known), self._dims + self._rows
         sums = self._ones[: shape[0]].dot(np.ndarray(shape, _FLOAT, b"".join(known)))
         vector = sums[: self._dims]
         square = vector.dot(vector)
-        columns, values = [self._bias], [1.0]  # the bias is a feature that every text has
-        if hand:
-            indexes, given = zip(*hand, strict=True)
-            columns += map(self._columns.__getitem__, indexes)
-            values += given
+        # The bias is a feature that every text has.
+        columns, values = [self._bias, *map(self._columns.__getitem__, hand)], [1.0, *hand.values()]
         if square:
             columns.append(sums.tobytes()[self._share_at :])
             values.append(1.0 / sqrt(square))

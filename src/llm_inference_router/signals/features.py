@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from llm_inference_router.signals.lexicon import CATEGORIES
 from llm_inference_router.signals.reading import Reading
-from llm_inference_router.signals.shape import SHAPES, shape
+from llm_inference_router.signals.shape import FIRST, SHAPES, shape
 from llm_inference_router.signals.vocabulary import COMMONEST
 
 Part: TypeAlias = Literal["reasoning", "knowledge", "constraints", "context", "output"]
@@ -112,7 +112,7 @@ _SATURATING = tuple(
     (NAMES.index(_RENAMED.get(name, name)), _HALF.get(name, 2.0), name in _IF_BRIEF) for name in CATEGORIES
 )
 
-_FIRST_SHAPE = NAMES.index(SHAPES[0])
+assert NAMES.index(SHAPES[0]) == FIRST, "signals.shape gives its features another place"
 
 (
     _BRIEF, _NUMBERS, _SYMBOLS, _SENTENCE_LENGTH, _SEVERAL_QUESTIONS,
@@ -141,52 +141,48 @@ class Surroundings(Struct, frozen=True):
 NOTHING_AROUND = Surroundings()
 
 
-def features(window: str, reading: Reading, around: Surroundings) -> list[tuple[int, float]]:
-    """The features of a request as pairs of an index of `FEATURES` and a value above 0; most features of most
-    requests are 0 and are left out."""
+def features(window: str, reading: Reading, around: Surroundings) -> dict[int, float]:
+    """The features of a request, by their index in `FEATURES` a value above 0; most features of most requests are 0 and
+    are left out."""
     counts, size = reading.counts, reading.size
     enough = size / (size + 8.0)  # of words, for their mean to mean something
     mean_letters, uncommon = _words(reading)
-    found = [(index + _FIRST_SHAPE, value) for index, value in shape(window, reading)]
-    found += (
-        (_BRIEF, 1.0 / (1.0 + size * size / 16.0)),
-        (_SENTENCE_LENGTH, _clip(size / reading.sentences / 40.0)),
-        (_LONG_WORDS, _clip((mean_letters - 3.5) / 4.0) * enough),
-        (_UNCOMMON_WORDS, uncommon * enough),
-        (_ASK_LENGTH, _clip(log1p(size) / 5.5)),
-    )
+    found = shape(window, reading)
+    found[_BRIEF] = 1.0 / (1.0 + size * size / 16.0)
+    found[_SENTENCE_LENGTH] = _clip(size / reading.sentences / 40.0)
+    found[_LONG_WORDS] = _clip((mean_letters - 3.5) / 4.0) * enough
+    found[_UNCOMMON_WORDS] = uncommon * enough
+    found[_ASK_LENGTH] = _clip(log1p(size) / 5.5)
     fading = 1.0 / (1.0 + size * size / 64.0)
     for category in reading.said:
         index, half, fades = _SATURATING[category]
         share = counts[category] / (counts[category] + half)
-        found.append((index, share * fading if fades else share))
+        found[index] = share * fading if fades else share
     if reading.numbers:
-        found.append((_NUMBERS, reading.numbers / (reading.numbers + 4.0)))
+        found[_NUMBERS] = reading.numbers / (reading.numbers + 4.0)
     if reading.symbols:
-        found.append((_SYMBOLS, reading.symbols / (reading.symbols + 6.0)))
+        found[_SYMBOLS] = reading.symbols / (reading.symbols + 6.0)
     if reading.codelike:
-        found.append((_CODELIKE, reading.codelike / (reading.codelike + 3.0)))
+        found[_CODELIKE] = reading.codelike / (reading.codelike + 3.0)
     if reading.options >= 3:
-        found.append((_OPTIONS, 1.0))
+        found[_OPTIONS] = 1.0
     if reading.questions:
-        found.append((_QUESTION, 1.0))
+        found[_QUESTION] = 1.0
         if reading.questions > 1:
-            found.append((_SEVERAL_QUESTIONS, _clip((reading.questions - 1) / 3.0)))
+            found[_SEVERAL_QUESTIONS] = _clip((reading.questions - 1) / 3.0)
     elif size <= 4:
-        found.append((_TINY, 1.0))
+        found[_TINY] = 1.0
     if reading.bullets:
-        found.append((_BULLETS, reading.bullets / (reading.bullets + 4.0)))
+        found[_BULLETS] = reading.bullets / (reading.bullets + 4.0)
     if reading.blank:
-        found.append((_GAP_TO_FILL, 1.0))
+        found[_GAP_TO_FILL] = 1.0
     if around is not NOTHING_AROUND:
-        found += (
-            (_CONTEXT_LENGTH, _clip(log1p(around.context_chars / 400.0) / 6.0)),
-            (_TURNS, around.turns / (around.turns + 8.0)),
-            (_TOOLS, around.tools / (around.tools + 6.0)),
-            (_SCHEMA, 1.0 if around.schema else 0.0),
-            (_ATTACHMENTS, around.attachments / (around.attachments + 1.0)),
-            (_QUOTED_CODE, 1.0 if around.quoted_code else 0.0),
-        )
+        found[_CONTEXT_LENGTH] = _clip(log1p(around.context_chars / 400.0) / 6.0)
+        found[_TURNS] = around.turns / (around.turns + 8.0)
+        found[_TOOLS] = around.tools / (around.tools + 6.0)
+        found[_SCHEMA] = 1.0 if around.schema else 0.0
+        found[_ATTACHMENTS] = around.attachments / (around.attachments + 1.0)
+        found[_QUOTED_CODE] = 1.0 if around.quoted_code else 0.0
     return found
 
 

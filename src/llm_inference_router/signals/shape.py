@@ -31,12 +31,13 @@ SHAPES: tuple[str, ...] = (
     "quotes", "commas", "brackets", "variety", "fenced", "starts_small", "ends_asking", "ends_colon", "ends_stop",
     "asks_answer", "offers_options", "percent", "says_function", "says_sentence", *OPENINGS,
 )  # fmt: skip
+FIRST = 46  # the place of the first of them among the features of `signals.features`, which holds it against its own
 (
     _LINES, _LONGEST_LINE, _CAPITALS, _TITLES, _DIGITS, _DOLLARS, _BACKSLASHES, _EQUALS, _SCRIPTS,
     _QUOTES, _COMMAS, _BRACKETS, _VARIETY, _FENCED, _STARTS_SMALL, _ENDS_ASKING, _ENDS_COLON, _ENDS_STOP,
     _ASKS_ANSWER, _OFFERS_OPTIONS, _PERCENT, _SAYS_FUNCTION, _SAYS_SENTENCE,
-) = range(len(SHAPES) - len(OPENINGS))  # fmt: skip
-_OPENING = {word: SHAPES.index(name) for name, opening in OPENINGS.items() for word in opening}
+) = range(FIRST, FIRST + len(SHAPES) - len(OPENINGS))  # fmt: skip
+_OPENING = {word: FIRST + SHAPES.index(name) for name, opening in OPENINGS.items() for word in opening}
 _UPPER = bytes(range(65, 91))
 _LOWER_THEN_UPPER = bytes.maketrans(_UPPER, b"A" * 26)
 _ENDS = {"?": _ENDS_ASKING, "？": _ENDS_ASKING, ":": _ENDS_COLON, ".": _ENDS_STOP, "。": _ENDS_STOP}
@@ -44,69 +45,70 @@ _STRIP = " \t\n\r\"'([{*#>-"
 _ANSWER_CHARS = 60  # an exam's last line
 _FEW = [log1p(n) / 3.0 for n in range(64)]  # of a mark: few matter, many hardly more
 _DOLLAR, _BACKSLASH, _EQUAL, _QUOTE, _COMMA, _BRACKET, _PERCENT_SIGN, _CARET, _LINE_END = b'$\\=",(%^\n'
-_COUNTED = (
-    (_LINE_END, _LINES),
-    (_DOLLAR, _DOLLARS),
-    (_BACKSLASH, _BACKSLASHES),
-    (_EQUAL, _EQUALS),
-    (_QUOTE, _QUOTES),
-    (_COMMA, _COMMAS),
-    (_BRACKET, _BRACKETS),
-)
+_COUNTED = {
+    _LINE_END: _LINES,
+    _DOLLAR: _DOLLARS,
+    _BACKSLASH: _BACKSLASHES,
+    _EQUAL: _EQUALS,
+    _QUOTE: _QUOTES,
+    _COMMA: _COMMAS,
+    _BRACKET: _BRACKETS,
+}
 
 
-def shape(window: str, reading: Reading) -> list[tuple[int, float]]:
-    """Pairs of an index of `SHAPES` and a value above 0 and up to about 1; those at 0 are left out."""
+def shape(window: str, reading: Reading) -> dict[int, float]:
+    """By `FIRST` and an index of `SHAPES` a value above 0 and up to about 1; those at 0 are left out."""
     low = reading.low
-    found: list[tuple[int, float]] = []
+    found: dict[int, float] = {}
     text = window.strip()
     if not text:
         return found
     raw = text.encode("ascii", "replace")
     size = len(raw)
     marks = reading.signs
-    for mark, index in _COUNTED:
-        number = marks.count(mark)
-        if number:
-            found.append((index, _FEW[number] if number < 64 else 1.4))
+    for mark in set(marks):
+        index = _COUNTED.get(mark)
+        if index is not None:
+            number = marks.count(mark)
+            found[index] = _FEW[number] if number < 64 else 1.4
     capitals = size - len(raw.translate(None, _UPPER))
     if capitals:
-        found.append((_CAPITALS, 5.0 * capitals / size if 5 * capitals < size else 1.0))
+        found[_CAPITALS] = 5.0 * capitals / size if 5 * capitals < size else 1.0
         if reading.size:
             titles = raw.translate(_LOWER_THEN_UPPER).count(b" A")
             if titles:
-                found.append((_TITLES, titles / reading.size if titles < reading.size else 1.0))
+                found[_TITLES] = titles / reading.size if titles < reading.size else 1.0
     if reading.digits:
-        found.append((_DIGITS, min(1.0, 8.0 * reading.digits / size)))
+        found[_DIGITS] = min(1.0, 8.0 * reading.digits / size)
     scripts = marks.count(_CARET) + marks.count(b"_")
     if scripts:
-        found.append((_SCRIPTS, _FEW[min(scripts, 63)]))
+        found[_SCRIPTS] = _FEW[min(scripts, 63)]
     if _PERCENT_SIGN in marks:
-        found.append((_PERCENT, 1.0))
+        found[_PERCENT] = 1.0
     if _LINE_END in marks:
-        found.append((_LONGEST_LINE, log1p(max(map(len, text.split("\n")))) / 7.0))
+        found[_LONGEST_LINE] = log1p(max(map(len, text.split("\n")))) / 7.0
         if "```" in text:
-            found.append((_FENCED, 1.0))
+            found[_FENCED] = 1.0
     else:
-        found.append((_LONGEST_LINE, log1p(len(text)) / 7.0))
+        found[_LONGEST_LINE] = log1p(len(text)) / 7.0
     if reading.words:
-        found.append((_VARIETY, len(reading.distinct) / len(reading.words)))
+        found[_VARIETY] = len(reading.distinct) / len(reading.words)
     if text[0].islower():
-        found.append((_STARTS_SMALL, 1.0))
+        found[_STARTS_SMALL] = 1.0
     end = _ENDS.get(text[-1])
     if end is not None:
-        found.append((end, 1.0))
+        found[end] = 1.0
     if "answer" in low[-_ANSWER_CHARS:]:
-        found.append((_ASKS_ANSWER, 1.0))
+        found[_ASKS_ANSWER] = 1.0
     if "option" in low or "choice" in low:
-        found.append((_OFFERS_OPTIONS, 1.0))
+        found[_OFFERS_OPTIONS] = 1.0
     if "function" in low:
-        found.append((_SAYS_FUNCTION, 1.0))
+        found[_SAYS_FUNCTION] = 1.0
     if "sentence" in low:
-        found.append((_SAYS_SENTENCE, 1.0))
+        found[_SAYS_SENTENCE] = 1.0
     opening = _OPENING.get(_first_word(low))
     if opening is not None:
-        found.append((opening, 1.0))
+        found[opening] = 1.0
     return found
 
 

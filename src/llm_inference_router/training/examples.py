@@ -79,7 +79,7 @@ def table_of(requests: Sequence[ChatRequest]) -> Floats:
     for row, request in zip(x, requests, strict=True):
         seen = view(request)
         reading = read(seen.window)
-        for index, value in features(seen.window, reading, around(request, seen)):
+        for index, value in features(seen.window, reading, around(request, seen)).items():
             row[index] = value
         place = embedding.of(reading.words).astype(np.float64)
         length = float(np.sqrt(place @ place))
