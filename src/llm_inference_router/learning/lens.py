@@ -32,9 +32,8 @@ _PARTS, _TASKS = len(PARTS), len(TASKS)
 FIRST_DIRECTION = _PARTS + 2
 FIRST_TASK = FIRST_DIRECTION + DIRECTIONS
 FIRST_KIND = FIRST_TASK + _TASKS
-_OF_ABILITY = tuple(FIRST_TASK + TASKS.index(task) for task in ABILITY_TASKS)
+_OF_ABILITY = tuple(map(TASKS.index, ABILITY_TASKS))
 _AGENT = TASKS.index("agent")
-_AFTER_PARTS, _AFTER_TASKS = 1 + _PARTS, 1 + _PARTS + _TASKS  # among the numbers of a sight
 _NO_DECIMALS = 1.5 * 2.0**52
 # The share of `agent` that tools give: offered ones may go unused, a conversation inside a tool loop is one.
 _OFFERED, _WORKING = 0.40, 0.85
@@ -96,23 +95,24 @@ class Lens:
             floor = _WORKING if working else _OFFERED
             if tasks[_AGENT] < floor:
                 rest = (1.0 - floor) / (1.0 - tasks[_AGENT])
-                tasks = [share * rest for share in tasks]
+                tasks = rounded([share * rest for share in tasks])
                 tasks[_AGENT] = floor
         odds = _within(self._middle + self._steepness * difficulty, 30.0)
-        numbers = [1.0 / (1.0 + exp(-odds))]
+        numbers = [1.0 / (1.0 + exp(-odds)), self._easier(odds)]
         numbers += [_share((row - low) / span) for row, (low, span) in zip(rows, self._ends, strict=False)]
-        numbers += tasks
-        numbers += rows[_PARTS:FIRST_DIRECTION]
-        numbers.append(self._easier(odds))
-        numbers += [tasks[index - FIRST_TASK] for index in _OF_ABILITY]
-        numbers += rows[FIRST_DIRECTION:FIRST_TASK]
-        numbers += shares(rows[FIRST_KIND:])
-        numbers = rounded(numbers)
+        numbers += rows[_PARTS:FIRST_TASK]
+        value, ease, *numbers = rounded(numbers)
         return Sight(
-            numbers[0],
-            tuple(numbers[1:_AFTER_PARTS]),
-            tuple(numbers[_AFTER_PARTS:_AFTER_TASKS]),
-            tuple(numbers[_AFTER_TASKS:]),
+            value,
+            tuple(numbers[:_PARTS]),
+            tuple(tasks),
+            (
+                *numbers[_PARTS:FIRST_DIRECTION],
+                ease,
+                *[tasks[task] for task in _OF_ABILITY],
+                *numbers[FIRST_DIRECTION:],
+                *shares(rows[FIRST_KIND:]),
+            ),
         )
 
     def plain(self, value: float) -> tuple[float, ...]:
@@ -128,13 +128,13 @@ class Lens:
 
 
 def shares(scores: Sequence[float]) -> list[float]:
-    """Softmax. An empty list stays empty."""
+    """Softmax, `rounded`. An empty list stays empty."""
     if not scores:
         return []
     most = max(scores)
     odds = list(map(exp, [score - most for score in scores]))
-    total = sum(odds)
-    return [odd / total for odd in odds]
+    scale = 10000.0 / sum(odds)
+    return [(odd * scale + _NO_DECIMALS - _NO_DECIMALS) / 10000.0 for odd in odds]
 
 
 def rounded(values: Iterable[float]) -> list[float]:
