@@ -1,5 +1,7 @@
 """What happens to one request while it happens; becomes its Record at the end."""
 
+from msgspec import Struct
+
 from llm_inference_router.dialects.assemble import added
 from llm_inference_router.routing.cost import cost
 from llm_inference_router.types import Attempt, Content, Decision, Endpoint, Fault, Model, Outcome, Record, Usage
@@ -7,26 +9,25 @@ from llm_inference_router.types import Attempt, Content, Decision, Endpoint, Fau
 LOST = Fault("hedged", "another try answered first")
 
 
-class Trace:
+class Trace(Struct, eq=False):
     """Times are monotonic seconds unless their names say otherwise."""
 
-    def __init__(self, decision: Decision, baseline: Model, *, stream: bool, arrived: float) -> None:
-        self.decision = decision
-        self.stream = stream
-        self.attempts: list[Attempt] = []  # those that are over
-        self.tries = 0  # with the one that is running
-        self.warnings: tuple[str, ...] = ()
-        self.hedged = False  # two tries ran at once
-        self.continued = False  # the answer has parts of several tries
-        self.model: Model | None = None
-        self.usage: Usage | None = None
-        self.cost = 0  # of the tries that are over, picodollars
-        self.first_content_at: float | None = None
-        self._baseline = baseline
-        self._arrived = arrived
-        self._running = 0
-        self._running_since = 0.0
-        self._upstream_s = 0.0  # in which at least one try ran, without the one that still does
+    decision: Decision
+    baseline: Model
+    stream: bool
+    arrived: float
+    attempts: list[Attempt] = []  # those that are over
+    tries: int = 0  # with the one that is running
+    warnings: tuple[str, ...] = ()
+    hedged: bool = False  # two tries ran at once
+    continued: bool = False  # the answer has parts of several tries
+    model: Model | None = None
+    usage: Usage | None = None
+    cost: int = 0  # of the tries that are over, picodollars
+    first_content_at: float | None = None
+    _running: int = 0
+    _running_since: float = 0.0
+    _upstream_s: float = 0.0  # in which at least one try ran, without the one that still does
 
     def trying(self, now: float) -> None:
         self.tries += 1
@@ -83,7 +84,7 @@ class Trace:
     def overhead_ms(self, now: float) -> float:
         """What of the time so far no upstream was waited for."""
         running_s = now - self._running_since if self._running else 0.0
-        spent_s = now - self._arrived - self._upstream_s - running_s
+        spent_s = now - self.arrived - self._upstream_s - running_s
         return spent_s * 1000 if spent_s > 0.0 else 0.0
 
     def record(
@@ -109,9 +110,9 @@ class Trace:
             attempts=len(self.attempts),
             usage=self.usage,
             cost=self.cost,
-            baseline_cost=cost(self._baseline.price, self.usage) if self.usage else 0,
-            ttft_ms=None if first is None else (first - self._arrived) * 1000,
-            total_ms=(now - self._arrived) * 1000,
+            baseline_cost=cost(self.baseline.price, self.usage) if self.usage else 0,
+            ttft_ms=None if first is None else (first - self.arrived) * 1000,
+            total_ms=(now - self.arrived) * 1000,
             overhead_ms=self.overhead_ms(now),
             tier=self.model.tier if self.model else "",
             simulated=bool(self.model and self.model.simulated),

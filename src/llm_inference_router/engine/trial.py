@@ -38,25 +38,23 @@ class Part(Struct, frozen=True):
     writer: Writer
 
 
-class Trial:
-    """After `run`, or while it streams, `answer` or `assembly` holds what came. `part`: the answer goes on there."""
+class Trial(Struct, eq=False):
+    """After `run`, or while it streams, `answer` or `assembly` holds what came. `part`: the answer goes on there;
+    `turn`: of the endpoint."""
 
-    def __init__(
-        self, runtime: Runtime, request: ChatRequest, decision: Decision, tried: Try, turn: int, part: Part | None
-    ) -> None:
-        self._runtime = runtime
-        self._request = request
-        self._decision = decision
-        self._part = part
-        self.tried = tried
-        self.turn = turn  # of the endpoint
-        self.started = False
-        self.lost = False  # another try answered first
-        self._sent = False
-        self._deadline: Deadline | None = None
-        self.warnings: tuple[str, ...] = ()
-        self.answer: Answer | None = None
-        self.assembly: Assembly | None = None
+    runtime: Runtime
+    request: ChatRequest
+    decision: Decision
+    tried: Try
+    turn: int
+    part: Part | None
+    started: bool = False
+    lost: bool = False  # another try answered first
+    warnings: tuple[str, ...] = ()
+    answer: Answer | None = None
+    assembly: Assembly | None = None
+    _sent: bool = False
+    _deadline: Deadline | None = None
 
     async def run(
         self, sink: Sink, begin: Callable[[], Awaitable[None]], *, remaining: float, keep_text: bool
@@ -64,10 +62,10 @@ class Trial:
         """None when the answer is complete. `begin` is awaited before the first content of a stream; `remaining` is
         seconds. Raises asyncio.CancelledError and ClientStalled."""
         model, endpoint = self.tried.model, self.tried.endpoint
-        prefilled = self._part is not None and "prefill" in model.capabilities
-        request = continued(self._request, self._part.text, prefilled) if self._part else self._request
-        relayed = relay(model.backend, request.dialect) if self._part is None else None
-        backend = relayed or self._runtime.backends[model.name]
+        prefilled = self.part is not None and "prefill" in model.capabilities
+        request = continued(self.request, self.part.text, prefilled) if self.part else self.request
+        relayed = relay(model.backend, request.dialect) if self.part is None else None
+        backend = relayed or self.runtime.backends[model.name]
         if relayed is None:
             request = limited(request, model.max_output)
         asked = model if len(model.endpoints) < 2 else structs.replace(model, endpoints=(endpoint,))
@@ -76,17 +74,17 @@ class Trial:
         deadline = self._deadline = Deadline(model.timeouts, remaining, self._head_limit())
         try:
             with deadline:
-                response = await self._runtime.transport(model).send(encoded.call, model, endpoint, self._go)
+                response = await self.runtime.transport(model).send(encoded.call, model, endpoint, self._go)
                 try:
                     if not 200 <= response.status < 300:
                         return backend.fault(response.status, response.headers, await _beginning(response))
-                    if not self._request.stream:
+                    if not self.request.stream:
                         return await self._whole(response, backend)
                     assembly = self.assembly = self._assembly(keep_text, relayed is not None)
                     decoder = backend.decoder(self._rendering())
-                    if self._part is not None:
-                        known = self._part.writer.head
-                        decoder = Continuing(decoder, Seam(self._part.text, prefilled), known.id, known.created)
+                    if self.part is not None:
+                        known = self.part.writer.head
+                        decoder = Continuing(decoder, Seam(self.part.text, prefilled), known.id, known.created)
                     fault = await Stream(decoder, assembly, sink, deadline, begin).run(response)
                     return fault or self._joined()
                 finally:
@@ -117,18 +115,18 @@ class Trial:
         """Who writes the stream that the client is given, once one has begun."""
         if self.assembly is not None:
             return self.assembly.writer
-        return self._part.writer if self._part else None
+        return self.part.writer if self.part else None
 
     @property
     def text(self) -> str:
         """All that was said to the client; of a stream by earlier tries as well, and only where it is kept."""
         if self.answer is not None:
             return self.answer.text
-        return (self._part.text if self._part else "") + (self.assembly.text if self.assembly else "")
+        return (self.part.text if self.part else "") + (self.assembly.text if self.assembly else "")
 
-    def part(self) -> Part:
+    def broken(self) -> Part:
         """What another try is to go on from."""
-        assembly, before = self.assembly, self._part
+        assembly, before = self.assembly, self.part
         assert assembly is not None
         usage = before.usage if before else None
         if assembly.begun or assembly.usage is not None:
@@ -137,14 +135,14 @@ class Trial:
 
     def body(self) -> dict[str, Any]:
         """The whole answer, in the client's dialect."""
-        answer, dialect = self.answer, self._request.dialect
+        answer, dialect = self.answer, self.request.dialect
         assert answer is not None
         told = _USAGE.get(answer.dialect)
         if told is not None and answer.usage is None and (usage := self.usage(None)) is not None:
             answer.body["usage"] = told(usage)  # OpenAI always sends it, and clients read it unasked
         if answer.dialect == dialect:
             return answer.body
-        return SPOKEN[dialect].whole(answer.body, self._request, self._head(), answer.said)
+        return SPOKEN[dialect].whole(answer.body, self.request, self._head(), answer.said)
 
     def usage(self, fault: Fault | None) -> Usage | None:
         """What it used, as reported or estimated; None when it produced nothing."""
@@ -168,26 +166,26 @@ class Trial:
 
     def _joined(self) -> Fault | None:
         """A complete rest must also fit what it goes on from."""
-        return whole(self.text, self._request) if self._part else None
+        return whole(self.text, self.request) if self.part else None
 
     def _head_limit(self) -> float:
         model = self.tried.model
         limit = model.timeouts.first_token
-        if self._request.stream:
+        if self.request.stream:
             return limit
-        expected = self._request.max_tokens or self._decision.signals.output_tokens.p90
+        expected = self.request.max_tokens or self.decision.signals.output_tokens.p90
         if model.max_output is not None and model.max_output < expected:
             expected = model.max_output
         return limit + expected / _SLOWEST_TOKENS_PER_S
 
     def _head(self) -> Head:
         """What its answer is known by, where the upstream says nothing else."""
-        decision = self._decision
+        decision = self.decision
         name = decision.id.replace("-", "")
         return Head(name, decision.at // 1000, self.tried.model.name, self._prompt_tokens())
 
     def _prompt_tokens(self) -> int:
-        return prompt_tokens(self.tried.model, self._decision.signals)
+        return prompt_tokens(self.tried.model, self.decision.signals)
 
     def _rendering(self) -> Rendering:
         head = self._head()
@@ -195,18 +193,18 @@ class Trial:
             model=head.model,
             id="chatcmpl-" + head.id,
             created=head.created,
-            include_usage=self._request.include_usage,
+            include_usage=self.request.include_usage,
             prompt_tokens=head.prompt_tokens,
-            choices=self._request.choices,
+            choices=self.request.choices,
             provider=provider_at(self.tried.endpoint.url),
-            source=self._request.source,
-            custom_tools=custom_names(self._request.body) if self._request.tools else frozenset(),
+            source=self.request.source,
+            custom_tools=custom_names(self.request.body) if self.request.tools else frozenset(),
         )
 
     def _assembly(self, keep_text: bool, relayed: bool) -> Assembly:
-        part = self._part
+        part = self.part
         return Assembly(
-            part.writer if part else SPOKEN[self._request.dialect].writer(self._request, self._head()),
+            part.writer if part else SPOKEN[self.request.dialect].writer(self.request, self._head()),
             prompt_tokens=self._prompt_tokens(),
             keep_text=keep_text,
             spent=part.usage if part else None,

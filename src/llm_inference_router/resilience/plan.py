@@ -54,38 +54,28 @@ Choose: TypeAlias = Callable[[Model, frozenset[str]], Endpoint | None]
 """An endpoint of the model that may be tried now and is not among the ids given; None when there is none."""
 
 
-class Plan:
+class Plan(Struct, eq=False):
     """The tries of one request. `spend` asks the retry budget; `random` gives 0..1; `deadline` is monotonic."""
 
-    def __init__(
-        self,
-        chain: Sequence[Model],
-        *,
-        attempts: int,
-        choose: Choose,
-        spend: Callable[[], bool],
-        random: Callable[[], float],
-        deadline: float,
-    ) -> None:
-        self._chain = chain
-        self._attempts = attempts
-        self._choose = choose
-        self._spend = spend
-        self._random = random
-        self.deadline = deadline
-        self._at = 0
-        self._floor = 0  # windows of this size have proved too small
-        self._tries: dict[str, int] = {}
-        self._silent: frozenset[str] = frozenset()
-        self._failed: frozenset[str] = frozenset()  # and may answer next time
-        self._again: list[Model] = []
-        self._rounds = 0
-        self._last: Fault | None = None
-        self._pending: Model | None = None
-        self._now = 0.0
-        self._cuts = 0
-        self._hedged = False
-        self._over = False
+    chain: Sequence[Model]
+    attempts: int
+    choose: Choose
+    spend: Callable[[], bool]
+    random: Callable[[], float]
+    deadline: float
+    _at: int = 0
+    _floor: int = 0  # windows of this size have proved too small
+    _tries: dict[str, int] = {}
+    _silent: frozenset[str] = frozenset()
+    _failed: frozenset[str] = frozenset()  # and may answer next time
+    _again: list[Model] = []
+    _rounds: int = 0
+    _last: Fault | None = None
+    _pending: Model | None = None
+    _now: float = 0.0
+    _cuts: int = 0
+    _hedged: bool = False
+    _over: bool = False
 
     def start(self) -> Command:
         return self._next_model()
@@ -116,11 +106,11 @@ class Plan:
         if self._hedged or self._over or now >= self.deadline:
             return None
         taken = self._silent | self._failed | {running.endpoint.id}
-        for at in range(self._at, len(self._chain)):
-            model = self._chain[at]
-            endpoint = self._choose(model, taken) if self._left(model) else None
+        for at in range(self._at, len(self.chain)):
+            model = self.chain[at]
+            endpoint = self.choose(model, taken) if self._left(model) else None
             if endpoint is not None:
-                if not self._spend():
+                if not self.spend():
                     return None
                 self._hedged = True
                 self._at = at
@@ -153,11 +143,11 @@ class Plan:
         broke = tried.model
         if fault.kind in _SILENT or fault.kind == "timeout.idle":
             self._silent |= {tried.endpoint.id}
-        if self._cuts + 1 >= self._attempts or now >= self.deadline or not self._spend():
+        if self._cuts + 1 >= self.attempts or now >= self.deadline or not self.spend():
             return self._give()
         self._cuts += 1
-        at = self._chain.index(broke)
-        self._chain = [one for one in (*self._chain[at + 1 :], *self._chain[:at], broke) if fits(one)]
+        at = self.chain.index(broke)
+        self.chain = [one for one in (*self.chain[at + 1 :], *self.chain[:at], broke) if fits(one)]
         self._at = 0
         self._again = []
         self._over = False
@@ -178,8 +168,8 @@ class Plan:
         if elsewhere is not None:
             return elsewhere
         if fault.retry_after_s is not None and fault.retry_after_s <= _SHORT_WAIT_S and self._left(model):
-            seconds = fault.retry_after_s * (1.0 + _SPREAD * self._random())
-            if self._now + seconds < self.deadline and self._spend():
+            seconds = fault.retry_after_s * (1.0 + _SPREAD * self.random())
+            if self._now + seconds < self.deadline and self.spend():
                 self._pending = model
                 return Wait(seconds)
         if fault.status >= 500:
@@ -199,8 +189,8 @@ class Plan:
         return self._next_model()
 
     def _next_model(self) -> Command:
-        while self._at < len(self._chain):
-            command = self._try(self._chain[self._at]) if self._left(self._chain[self._at]) else None
+        while self._at < len(self.chain):
+            command = self._try(self.chain[self._at]) if self._left(self.chain[self._at]) else None
             if command is not None:
                 return command
             self._at += 1
@@ -213,25 +203,25 @@ class Plan:
             if not self._left(model):
                 continue
             self._rounds += 1
-            seconds = pause(self._rounds, self._random())
-            if self._now + seconds >= self.deadline or not self._spend():
+            seconds = pause(self._rounds, self.random())
+            if self._now + seconds >= self.deadline or not self.spend():
                 break
             self._pending = model
             return Wait(seconds)
         return self._give()
 
     def _left(self, model: Model) -> bool:
-        return model.context > self._floor and self._tries.get(model.name, 0) < self._attempts
+        return model.context > self._floor and self._tries.get(model.name, 0) < self.attempts
 
     def _retry(self, model: Model, excluded: frozenset[str] | None = None) -> Try | None:
         """The same model once more: on an endpoint that is not silent, within `attempts` and the budget."""
-        endpoint = self._choose(model, self._silent if excluded is None else excluded) if self._left(model) else None
-        if endpoint is None or not self._spend():
+        endpoint = self.choose(model, self._silent if excluded is None else excluded) if self._left(model) else None
+        if endpoint is None or not self.spend():
             return None
         return self._take(model, endpoint)
 
     def _try(self, model: Model) -> Try | None:
-        endpoint = self._choose(model, self._silent)
+        endpoint = self.choose(model, self._silent)
         return None if endpoint is None else self._take(model, endpoint)
 
     def _take(self, model: Model, endpoint: Endpoint) -> Try:
