@@ -69,19 +69,27 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python scripts/reference.py
 	$(BIN)/python scripts/compatibility.py
 
-bench: $(VENV)/dev.stamp
-	benchmarks/run.sh $(ARGS)
+# Figures are taken with the fastest Python of the machine, and from what a user installs.
+BENCH := .venv-bench
+$(BENCH)/stamp: requirements/demo.txt pyproject.toml benchmarks/interpreter.py
+	python=$$($(PYTHON) benchmarks/interpreter.py) && $$python -m venv --clear $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
 
-bench-decision: $(VENV)/dev.stamp
-	$(BIN)/python -m benchmarks.decision $(ARGS)
+bench: $(BENCH)/stamp
+	$(BENCH)/bin/python -m benchmarks.gateway $(ARGS)
 
-bench-first: $(VENV)/dev.stamp
-	$(BIN)/python -m benchmarks.first $(ARGS)
+bench-decision: $(BENCH)/stamp
+	$(BENCH)/bin/python -m benchmarks.decision $(ARGS)
+
+bench-first: $(BENCH)/stamp
+	$(BENCH)/bin/python -m benchmarks.first $(ARGS)
 
 OTHER ?=
-bench-against: $(VENV)/dev.stamp
+bench-against: $(BENCH)/stamp
 	@test -n "$(OTHER)" || { echo "bench-against needs the folder of another checkout: make bench-against OTHER=folder"; exit 2; }
-	$(BIN)/python -m benchmarks.against "$(OTHER)" $(ARGS)
+	$(BENCH)/bin/python -m benchmarks.against "$(OTHER)" $(ARGS)
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.support.soak $(ARGS)
@@ -116,4 +124,4 @@ distil: .venv-distil/stamp
 	PYTHONPATH=src .venv-distil/bin/python scripts/distil.py $(or $(ARGS),--check)
 
 clean:
-	rm -rf $(VENV) .venv-distil .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) .venv-distil .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

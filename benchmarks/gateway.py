@@ -46,7 +46,8 @@ def machine() -> dict[str, Any]:
         "cpu": model,
         "cores": os.cpu_count(),
         "kernel": platform.release(),
-        "python": platform.python_version(),
+        "python": " ".join(sys.version.split()),
+        "interpreter": os.path.realpath(sys.executable),
         "load": os.getloadavg()[0],
         "at": time.strftime("%Y-%m-%d %H:%M:%S%z"),
     }
@@ -78,6 +79,7 @@ def main() -> int:
         print("make bench measures processes through Linux's /proc and taskset: run it on Linux", file=sys.stderr)
         return 2
     document: dict[str, Any] = {"machine": machine()}
+    print("{cpu}, {cores} cores; {interpreter}, {python}".format_map(document["machine"]), end="\n\n", flush=True)
     if not asked.no_decision:
         table = decision.measure(decision.QUICK if asked.quick else decision.FULL)
         print(decision.render(table), end="\n\n", flush=True)

@@ -141,13 +141,24 @@ def _from_debian(programs: list[str]) -> None:
 
 
 def _python_peer(program: str, requirement: str) -> None:
-    """A virtual environment of its own in the cache: its packages never meet the router's."""
+    """A virtual environment of its own in the cache, with the same Python: its packages never meet the router's."""
     place = CACHE / program
-    if (place / "bin" / program).exists():
+    if (place / "bin" / program).exists() and made_with(place) == made_with(Path(sys.prefix)):
         return
     print(f"installing {requirement} into {place} ...", flush=True)
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
     _run([str(place / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", requirement])
+
+
+def made_with(environment: Path) -> str:
+    """The folder of the interpreter that a virtual environment was made with; "" where there is none."""
+    try:
+        lines = (environment / "pyvenv.cfg").read_text().splitlines()
+    except OSError:
+        return ""
+    return next(
+        (value.strip() for name, _, value in (line.partition("=") for line in lines) if name.strip() == "home"), ""
+    )
 
 
 def _portkey() -> None:
