@@ -69,6 +69,8 @@ class Packets:
 class Client:
     """A sink that can be written to at once when `ready` says so, and for ever after its end."""
 
+    crowded = False
+
     def __init__(self, ready: list[bool]) -> None:
         self._ready = iter(ready)
         self.got = b""

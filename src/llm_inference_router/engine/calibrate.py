@@ -261,6 +261,8 @@ def _pause(fault: Fault) -> float | None:
 class _Nobody:
     """The client of whole answers: they are taken from the dispatch, so nothing may be sent here."""
 
+    crowded = False
+
     async def whole(self, trace: Trace, body: bytes) -> None:
         raise AssertionError("an answer for a client that there is not")
 

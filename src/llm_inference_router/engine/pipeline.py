@@ -64,6 +64,8 @@ class Pipeline:
         dispatch = self._dispatch = Dispatch(runtime, self._request, self.trace, sink, keep)
         try:
             fault = await dispatch.run()
+            if sink.crowded:
+                await asyncio.sleep(0)
         except ClientStalled:
             runtime.spawn(self._record(dispatch, CLIENT_LEFT_STATUS, "client_stalled", ending=self._cut()))
             raise

@@ -12,6 +12,11 @@ class Sink(Protocol):
     while the client is slow.
     """
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so many answers are underway at once that each should let the others catch up between its steps."""
+        ...
+
     async def whole(self, trace: Trace, body: bytes) -> None: ...
 
     async def begin(self, trace: Trace) -> None: ...

@@ -142,7 +142,12 @@ class _Exchange:
         if self._dialect.name in FORWARDED:
             request = structs.replace(request, headers=forwarded(headers, FORWARDED[self._dialect.name]))
         wanted = wishes(headers)
+        # Between the steps others catch up; whoever leaves meanwhile has no decision that would want a record.
+        if self._reply.crowded:
+            await asyncio.sleep(0)
         decision = judge(request, caller(grant, headers, request), wanted, runtime.snapshot(), runtime.clock)
+        if self._reply.crowded:
+            await asyncio.sleep(0)
         runtime.observer.decided(decision)
         pipeline = self._pipeline = Pipeline(
             runtime, request, decision, arrived=self._arrived, explained=wanted.explained, once=self._held

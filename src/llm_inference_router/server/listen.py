@@ -12,6 +12,7 @@ import uvicorn
 
 from llm_inference_router.config.schema import Server
 from llm_inference_router.server.app import Router
+from llm_inference_router.server.crowd import Crowd
 from llm_inference_router.server.protocol import Protocol, sweep
 
 _SWITCH_INTERVAL_S = 0.0005  # the record writer is a thread: on a busy loop it waits this long for the GIL, not 5 ms
@@ -46,7 +47,7 @@ def bind(host: str, port: int) -> socket.socket:
 def serve(router: Router, settings: Server, listener: socket.socket, ready: Callable[[], None]) -> bool:
     """Serves until SIGTERM or SIGINT, then lets running answers finish within `drain`. False: it never started."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    protocol = type("Bounded", (Protocol,), {"max_connections": settings.max_connections})
+    protocol = type("Bounded", (Protocol,), {"max_connections": settings.max_connections, "crowd": Crowd()})
     config = uvicorn.Config(
         router,
         http=protocol,

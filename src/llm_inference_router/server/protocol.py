@@ -30,9 +30,10 @@ import httptools
 import uvicorn
 
 from llm_inference_router.errors import InvalidRequest, RouterError, TooLarge
+from llm_inference_router.server.crowd import Crowd
 from llm_inference_router.server.cycle import Cycle
 from llm_inference_router.server.refusal import busy, refusal
-from llm_inference_router.server.reply import EXTENSION, Headers
+from llm_inference_router.server.reply import EXTENSION, Headers, Offer
 
 _HEADER_BYTES = 32 * 1024
 _HEAD_WITHIN_S = 10.0
@@ -57,6 +58,7 @@ class Protocol(asyncio.Protocol):
     """
 
     max_connections = 10_000
+    crowd = Crowd()
 
     def __init__(
         self,
@@ -87,7 +89,13 @@ class Protocol(asyncio.Protocol):
         self._last: RouterError | None = None  # what is said once all before it is answered
         self._leaving: set[Callable[[], None]] = set()
         self._answering: Cycle | None = None
-        self._offer = {EXTENSION: {"leaving": self._leaving, "write": self._write_part, "answer": self._write_answer}}
+        offer: Offer = {
+            "leaving": self._leaving,
+            "write": self._write_part,
+            "answer": self._write_answer,
+            "crowd": self.crowd,
+        }
+        self._offer = {EXTENSION: offer}
         self._held: list[bytes] = []
         self._read_paused = False
         self._drained: asyncio.Event | None = None
@@ -180,6 +188,7 @@ class Protocol(asyncio.Protocol):
             return
         self._headers = []  # for the trailers
         self._wait("body")
+        self.crowd.came(self.waits_since)
         self.body_bytes, self.body_since = 0, self.waits_since
         path, raw_path, query = _split(self._url)
         scope = {

@@ -10,6 +10,7 @@ from llm_inference_router.engine.runtime import Runtime
 from llm_inference_router.engine.trace import Trace
 from llm_inference_router.errors import RouterError
 from llm_inference_router.money import to_usd
+from llm_inference_router.server.crowd import Crowd
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -22,11 +23,15 @@ class Offer(TypedDict, total=False):
     leaving: set[Callable[[], None]]  # called when the client has gone
     write: Callable[[bytes], bool]  # a part of a stream, without waiting
     answer: Callable[[Headers, bytes], bool]  # a whole answer of status 200, without waiting
+    crowd: Crowd
 
 
 _JSON = (b"content-type", b"application/json")
 _SSE = (b"content-type", b"text/event-stream; charset=utf-8")
 _STREAM = [_SSE, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+
+
+_NOBODY = Crowd()
 
 
 def decision_headers(trace: Trace, now: float) -> Headers:
@@ -67,8 +72,13 @@ class Reply:
         self._request_id = REQUEST_IDS.get(dialect.name)
         self._write = offer.get("write", _never)
         self._answer = offer.get("answer")
+        self._crowd = offer.get("crowd", _NOBODY)
         self._now = runtime.clock.monotonic
         self._begun = False
+
+    @property
+    def crowded(self) -> bool:
+        return self._crowd.many
 
     async def whole(self, trace: Trace, body: bytes) -> None:
         headers = self.head(trace, body)
