@@ -23,9 +23,13 @@ ARGS ?=
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
+define NEEDS_PYTHON
+@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python"; exit 1; }
+@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is needed. Debian, Ubuntu: sudo apt install python3-venv"; exit 1; }
+endef
+
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python"; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is needed. Debian, Ubuntu: sudo apt install python3-venv"; exit 1; }
+	$(NEEDS_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 
 # A stamp for each lock: the environment follows the lock file, and only then.
@@ -69,10 +73,15 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python scripts/reference.py
 	$(BIN)/python scripts/compatibility.py
 
-# Figures are taken with the fastest Python of the machine, and from what a user installs.
+# Figures are taken with what a user installs and the fastest Python of the machine, or with the one that is named.
 BENCH := .venv-bench
-$(BENCH)/stamp: requirements/demo.txt pyproject.toml benchmarks/interpreter.py
-	python=$$($(PYTHON) benchmarks/interpreter.py) && $$python -m venv --clear $(BENCH)
+NAMED := $(if $(filter file,$(origin PYTHON)),,$(PYTHON))
+
+$(BENCH)/bin/python:
+	$(NEEDS_PYTHON)
+	python=$(or $(NAMED),$$($(PYTHON) benchmarks/interpreter.py)) && "$$python" -m venv --clear $(BENCH)
+
+$(BENCH)/stamp: requirements/demo.txt pyproject.toml | $(BENCH)/bin/python
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -45,25 +45,26 @@ print(time.process_time() - began)
 """
 _ABOUT = """
 import json, sys, venv, ensurepip
-print(json.dumps([sys.executable, list(sys.version_info[:2]), sys.version]))
+known = sys.implementation.name == "cpython" and sys.version_info.releaselevel == "final"
+print(json.dumps([sys.executable, list(sys.version_info[:2]) if known else [0, 0], " ".join(sys.version.split())]))
 """
 
 
 def candidates(path: str) -> dict[str, str]:
-    """Interpreters of the folders of a PATH by where they lie, and what they say of themselves: those new enough that
-    can make a virtual environment, each once, in the order of the PATH."""
+    """Interpreters of the folders of a PATH by where they lie, and what they say of themselves: releases of CPython,
+    new enough, that can make a virtual environment, each once, in the order of the PATH."""
     found: dict[str, str] = {}
     known: set[Path] = set()
     for folder in filter(None, path.split(os.pathsep)):
         for name in sorted(name for name in _listed(Path(folder)) if _NAMES.fullmatch(name)):
-            said = _said([str(Path(folder) / name), "-I", "-c", _ABOUT])
-            if not said:
+            try:
+                place, version, about = json.loads(_said([str(Path(folder).absolute() / name), "-I", "-c", _ABOUT]))
+            except ValueError:  # whatever it is, it is no Python
                 continue
-            place, version, about = json.loads(said)
             real = Path(place).resolve()
             if tuple(version) >= _OLDEST and real not in known:
                 known.add(real)
-                found[place] = " ".join(about.split())
+                found[place] = about
     return found
 
 
@@ -93,12 +94,13 @@ def _listed(folder: Path) -> Iterable[str]:
 
 
 def _said(command: list[str]) -> str:
-    """What a program prints; nothing where it fails, as a launcher does that stands for no interpreter."""
+    """The last line that a program prints; nothing where it fails, as launchers do that stand for no interpreter."""
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return ended.stdout.strip() if ended.returncode == 0 else ""
+    lines = ended.stdout.splitlines()
+    return lines[-1] if lines and ended.returncode == 0 else ""
 
 
 def main() -> int:

@@ -151,14 +151,13 @@ def _python_peer(program: str, requirement: str) -> None:
 
 
 def made_with(environment: Path) -> str:
-    """The folder of the interpreter that a virtual environment was made with; "" where there is none."""
+    """Folder and version of the interpreter that a virtual environment was made with; "" where there is none."""
     try:
         lines = (environment / "pyvenv.cfg").read_text().splitlines()
     except OSError:
         return ""
-    return next(
-        (value.strip() for name, _, value in (line.partition("=") for line in lines) if name.strip() == "home"), ""
-    )
+    said = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
+    return f"{said.get('home')} {said.get('version')}"
 
 
 def _portkey() -> None:

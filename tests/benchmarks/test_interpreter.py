@@ -23,6 +23,9 @@ def test_each_interpreter_is_looked_at_once_and_what_is_none_is_passed_over(tmp_
     launcher = tmp_path / "python3"
     launcher.write_text("#!/bin/sh\nexit 3\n")
     launcher.chmod(0o755)
+    talker = tmp_path / "python3.12"
+    talker.write_text("#!/bin/sh\necho please use something else\n")
+    talker.chmod(0o755)
     (tmp_path / "python3.99").symlink_to(tmp_path / "nowhere")
     (tmp_path / "python3-config").symlink_to(sys.executable)
     (tmp_path / "python3.11").symlink_to(sys.executable)
@@ -52,3 +55,6 @@ def test_an_environment_says_what_it_was_made_with(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "one")], check=True)
     assert made_with(tmp_path / "one") == made_with(Path(sys.prefix)) != ""
     assert made_with(tmp_path) == ""
+    told = tmp_path / "one" / "pyvenv.cfg"
+    told.write_text(told.read_text().replace("version = 3.", "version = 4."))
+    assert made_with(tmp_path / "one") != made_with(Path(sys.prefix)), "another Python of the same folder"

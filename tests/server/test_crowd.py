@@ -14,8 +14,10 @@ from llm_inference_router.config.load import load
 from llm_inference_router.engine.judge import judge
 from llm_inference_router.engine.pipeline import Pipeline
 from llm_inference_router.server.app import Router
-from llm_inference_router.server.crowd import MANY, Crowd
+from llm_inference_router.server.crowd import MANY, MOST, Crowd
+from llm_inference_router.server.protocol import Protocol
 from llm_inference_router.server.reply import EXTENSION
+from tests.server.test_cycle import POST, Talk, echo
 from tests.serving.router import config
 from tests.serving.upstream import Upstream, answers, upstream
 
@@ -23,19 +25,23 @@ BODY = orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": "
 LEFT = 'llm_router_requests_total{model="%s",route="%s",status="499"} 1.0'
 
 
-class Asked(Crowd):
-    """Many or not, whatever came. `do` is done before the others' turn, when it is asked for the `when`th time."""
+class Some(Crowd):
+    """Many or not, whatever came."""
 
-    def __init__(self, many: bool, when: int = 0, do: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, many: bool) -> None:
         super().__init__()
-        self._many, self._when, self._do = many, when, do
+        self._many = many
 
     @property
     def many(self) -> bool:
-        self._when -= 1
-        if self._when == 0:
-            asyncio.get_running_loop().call_soon(self._do)
         return self._many
+
+
+class AtOnce(Crowd):
+    """Whoever comes, comes at once."""
+
+    def came(self, seconds: float) -> None:
+        super().came(1.0)
 
 
 async def ask(app: Router, crowd: Crowd, leaving: set[Callable[[], None]]) -> list[dict[str, Any]]:
@@ -52,25 +58,28 @@ async def ask(app: Router, crowd: Crowd, leaving: set[Callable[[], None]]) -> li
     return sent
 
 
-def run(folder: Path, test: Callable[[Router, Upstream], Awaitable[None]]) -> None:
-    async def started(backend: Upstream) -> None:
+def run(folder: Path, test: Callable[[Router, Upstream], Awaitable[None]]) -> str:
+    """The metrics after it."""
+
+    async def started(backend: Upstream) -> str:
         app = Router(load(folder / "router.yaml"))
         await app.start()
         try:
             await test(app, backend)
         finally:
             await app.stop()
+        return app.metrics.exposition().decode()
 
     with upstream(one=answers()) as backend:
         store = f"store: {{url: 'sqlite:///{folder}/router.db'}}"
         (folder / "router.yaml").write_text(config(backend.url, "one", extra=store))
-        asyncio.run(asyncio.wait_for(started(backend), 20))
+        return asyncio.run(asyncio.wait_for(started(backend), 20))
 
 
-def test_many_are_those_that_came_at_the_same_moment() -> None:
+def test_many_are_those_that_came_in_the_same_millisecond() -> None:
     crowd = Crowd()
     seen: list[bool] = []
-    for at in [1.0] * (MANY + 1) + [1.001]:
+    for at in [2.0002] * MANY + [2.0009, 2.0011]:
         crowd.came(at)
         seen.append(crowd.many)
     assert seen == [False] * (MANY - 1) + [True, True, False]
@@ -98,32 +107,65 @@ def test_each_step_is_taken_for_all_before_the_next(
     monkeypatch.setattr(Pipeline, "answer", answered)
 
     async def both(app: Router, backend: Upstream) -> None:
-        first, second = await asyncio.gather(*[ask(app, Asked(many), set()) for _ in range(2)])
+        first, second = await asyncio.gather(*[ask(app, Some(many), set()) for _ in range(2)])
         assert first[0]["status"] == second[0]["status"] == 200
 
     run(tmp_path, both)
     assert seen == steps
 
 
+@pytest.mark.parametrize(("count", "many"), [(MANY - 1, False), (MANY, True), (MOST, True), (MOST + 1, False)])
+def test_requests_that_come_together_are_told_whether_they_are_many(
+    monkeypatch: pytest.MonkeyPatch, count: int, many: bool
+) -> None:
+    monkeypatch.setattr(Protocol, "crowd", AtOnce())
+    seen: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["extensions"][EXTENSION]["crowd"].many)
+        await echo(scope, receive, send)
+
+    async def together() -> None:
+        talks = [Talk(app) for _ in range(count)]
+        for one in talks:
+            one.protocol.data_received(POST % (2, b"") + b"{}")
+        await asyncio.sleep(0)
+        assert seen == [many] * count
+        await talks[0].says(b"")
+
+    asyncio.run(together())
+
+
 @pytest.mark.parametrize(
-    ("when", "tries", "told"),
-    [(1, 0, LEFT % (("other",) * 2)), (2, 0, LEFT % (("other",) * 2)), (3, 1, LEFT % ("one", "auto"))],
+    ("turn", "tries", "told"),
+    [(1, 0, LEFT % ("other", "other")), (2, 0, LEFT % ("other", "other")), (3, 1, LEFT % ("one", "auto"))],
 )
 def test_a_client_that_leaves_between_two_steps_is_counted_once(
-    tmp_path: Path, when: int, tries: int, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn: int, tries: int, told: str
 ) -> None:
-    async def leaves(app: Router, backend: Upstream) -> None:
-        leaving: set[Callable[[], None]] = set()
-        crowd = Asked(True, when, lambda: leaving.pop()())
-        assert await ask(app, crowd, leaving) == [], "nobody is there to be told"
-        assert len(backend.requests) == tries
-        await asyncio.sleep(0.1)  # its record is written behind it
-        app._observer.flush()
-        figures = app.metrics.exposition().decode()
-        assert [line for line in figures.splitlines() if line.startswith("llm_router_requests_total")] == [told]
-        assert figures.count("llm_router_decisions_total{") == tries
+    leaving: set[Callable[[], None]] = set()
+    turns: list[float] = []
+    asking: list[asyncio.Task[Any] | None] = []
+    sleep = asyncio.sleep
 
-    run(tmp_path, leaves)
+    async def others(seconds: float) -> None:
+        if seconds == 0 and asyncio.current_task() in asking:
+            turns.append(seconds)
+            if len(turns) == turn:
+                leaving.pop()()
+        await sleep(seconds)
+
+    async def leaves(app: Router, backend: Upstream) -> None:
+        asking.append(asyncio.current_task())
+        monkeypatch.setattr(asyncio, "sleep", others)
+        assert await ask(app, Some(True), leaving) == [], "nobody is there to be told"
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        assert len(turns) == turn
+        assert len(backend.requests) == tries
+
+    figures = run(tmp_path, leaves)
+    assert [line for line in figures.splitlines() if line.startswith("llm_router_requests_total")] == [told]
+    assert figures.count("llm_router_decisions_total{") == tries
     with closing(sqlite3.connect(tmp_path / "router.db")) as database:
         kept = database.execute("SELECT status, error, attempts, usage_source FROM outcomes").fetchall()
     assert kept == [(499, "client_left", 1, "reported")] * tries

@@ -92,7 +92,7 @@ def test_an_upstream_that_falls_silent_ends_with_an_error(router: Router, backen
 def test_a_slow_client_stops_its_upstream_and_loses_nothing(router: Router, backend: Upstream) -> None:
     sent = 0
     padding = "x" * 10_000  # beside the text, of which no answer has so much
-    total = 3_000
+    total = 5_000
 
     async def behave(writer: asyncio.StreamWriter, request: Request) -> None:
         nonlocal sent

@@ -193,7 +193,7 @@ def _think(
 
 
 def _is_plain(message: dict[str, Any]) -> bool:
-    """Role and text, and nothing else."""
+    """Role and text, and nothing else: the parsers let no message without a role pass."""
     return len(message) == 2 and type(message.get("content")) is str
 
 

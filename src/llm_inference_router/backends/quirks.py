@@ -60,8 +60,9 @@ class Quirks(Struct, frozen=True):
         return None
 
     def rewrite_prompt(self, body: dict[str, Any]) -> list[str]:
-        """The same for a request of /v1/completions. Of the fields that this server does not take only `best_of` can
-        hold something: a request that needs another one is not sent here. Empty ones are refused by some all the same.
+        """Changes the body of a request of /v1/completions in place; says what was changed. Of the fields that this
+        server does not take only `best_of` can hold something: a request that needs another one is not sent here. Empty
+        ones are refused by some all the same.
         """
         said = [word for step in (_top_p, _choices) if (word := step(self, body))]
         unknown = completions.OPTIONS - (self.completions or frozenset())

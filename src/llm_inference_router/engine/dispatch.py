@@ -94,7 +94,7 @@ class Dispatch:
             if fault is None:
                 return None
             if self._may_continue(trial, fault):
-                self._part = trial.broken()
+                self._part = trial.so_far()
                 self._broke = self._broke or fault
                 self._trace.continued = True
                 command = plan.cut(fault, trial.tried, self._after(fault), self._fits)

@@ -14,7 +14,7 @@ class Sink(Protocol):
 
     @property
     def crowded(self) -> bool:
-        """Whether so many answers are underway at once that each should let the others catch up between its steps."""
+        """Whether its request came with many others, so that each lets the others catch up between its steps."""
         ...
 
     async def whole(self, trace: Trace, body: bytes) -> None: ...

@@ -124,7 +124,7 @@ class Trial(Struct, eq=False):
             return self.answer.text
         return (self.part.text if self.part else "") + (self.assembly.text if self.assembly else "")
 
-    def broken(self) -> Part:
+    def so_far(self) -> Part:
         """What another try is to go on from."""
         assembly, before = self.assembly, self.part
         assert assembly is not None

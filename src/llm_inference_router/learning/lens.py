@@ -90,13 +90,7 @@ class Lens:
         scores = rows[FIRST_TASK:FIRST_KIND]
         if hint:
             scores = list(map(add, scores, hint))
-        tasks = shares(scores)
-        if tools or working:
-            floor = _WORKING if working else _OFFERED
-            if tasks[_AGENT] < floor:
-                rest = (1.0 - floor) / (1.0 - tasks[_AGENT])
-                tasks = rounded([share * rest for share in tasks])
-                tasks[_AGENT] = floor
+        tasks = shares(scores, (_WORKING if working else _OFFERED) if tools or working else 0.0)
         odds = _within(self._middle + self._steepness * difficulty, 30.0)
         numbers = [1.0 / (1.0 + exp(-odds)), self._easier(odds)]
         numbers += [_share((row - low) / span) for row, (low, span) in zip(rows, self._ends, strict=False)]
@@ -127,21 +121,25 @@ class Lens:
         return min(most, steepness * (edge - odds)) if odds < edge else 0.0
 
 
-def shares(scores: Sequence[float]) -> list[float]:
-    """Softmax, `rounded`. An empty list stays empty."""
+def shares(scores: Sequence[float], agent: float = 0.0) -> list[float]:
+    """Softmax, `rounded`; the share of `agent` is at least so much. An empty list stays empty."""
     if not scores:
         return []
     most = max(scores)
     odds = list(map(exp, [score - most for score in scores]))
-    scale = 10000.0 / sum(odds)
-    return [(odd * scale + _NO_DECIMALS - _NO_DECIMALS) / 10000.0 for odd in odds]
+    total = sum(odds)
+    if agent and odds[_AGENT] < agent * total:
+        odds[_AGENT] = (total - odds[_AGENT]) * agent / (1.0 - agent)
+        total = sum(odds)
+    return rounded(odds, total)
 
 
-def rounded(values: Iterable[float]) -> list[float]:
-    """To four decimals: more say nothing, and are kept with each request. Adding so large a number leaves no room for
-    decimals, and taking it off again leaves the rest; built-in `round` goes through text, which takes ten times as
-    long."""
-    return [(value * 10000.0 + _NO_DECIMALS - _NO_DECIMALS) / 10000.0 for value in values]
+def rounded(values: Iterable[float], whole: float = 1.0) -> list[float]:
+    """To four decimals, as parts of `whole`: more say nothing, and are kept with each request. Adding so large a number
+    leaves no room for decimals, and taking it off again leaves the rest; built-in `round` goes through text, which
+    takes ten times as long."""
+    scale = 10000.0 / whole
+    return [(value * scale + _NO_DECIMALS - _NO_DECIMALS) / 10000.0 for value in values]
 
 
 def _share(value: float) -> float:

@@ -142,7 +142,7 @@ class _Exchange:
         if self._dialect.name in FORWARDED:
             request = structs.replace(request, headers=forwarded(headers, FORWARDED[self._dialect.name]))
         wanted = wishes(headers)
-        # Between the steps others catch up; whoever leaves meanwhile has no decision that would want a record.
+        # Between the steps others catch up. Nobody has been told of a decision yet: who leaves meanwhile is refused.
         if self._reply.crowded:
             await asyncio.sleep(0)
         decision = judge(request, caller(grant, headers, request), wanted, runtime.snapshot(), runtime.clock)

@@ -58,7 +58,7 @@ class Protocol(asyncio.Protocol):
     """
 
     max_connections = 10_000
-    crowd = Crowd()
+    crowd = Crowd()  # of all connections of a server
 
     def __init__(
         self,
@@ -89,12 +89,7 @@ class Protocol(asyncio.Protocol):
         self._last: RouterError | None = None  # what is said once all before it is answered
         self._leaving: set[Callable[[], None]] = set()
         self._answering: Cycle | None = None
-        offer: Offer = {
-            "leaving": self._leaving,
-            "write": self._write_part,
-            "answer": self._write_answer,
-            "crowd": self.crowd,
-        }
+        offer = Offer(leaving=self._leaving, write=self._write_part, answer=self._write_answer, crowd=self.crowd)
         self._offer = {EXTENSION: offer}
         self._held: list[bytes] = []
         self._read_paused = False
@@ -188,7 +183,6 @@ class Protocol(asyncio.Protocol):
             return
         self._headers = []  # for the trailers
         self._wait("body")
-        self.crowd.came(self.waits_since)
         self.body_bytes, self.body_since = 0, self.waits_since
         path, raw_path, query = _split(self._url)
         scope = {
@@ -233,6 +227,7 @@ class Protocol(asyncio.Protocol):
             return
         assert self.cycle is not None
         self.cycle.whole()
+        self.crowd.came(self.loop.time())
         self.waits_for = ""
         if self.cycle.complete:  # it was answered before all of it had come, such as with a 401
             self._wait(_NEXT)

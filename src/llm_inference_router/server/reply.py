@@ -26,12 +26,10 @@ class Offer(TypedDict, total=False):
     crowd: Crowd
 
 
+_NO_CROWD = Crowd()
 _JSON = (b"content-type", b"application/json")
 _SSE = (b"content-type", b"text/event-stream; charset=utf-8")
 _STREAM = [_SSE, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-
-
-_NOBODY = Crowd()
 
 
 def decision_headers(trace: Trace, now: float) -> Headers:
@@ -72,13 +70,9 @@ class Reply:
         self._request_id = REQUEST_IDS.get(dialect.name)
         self._write = offer.get("write", _never)
         self._answer = offer.get("answer")
-        self._crowd = offer.get("crowd", _NOBODY)
+        self.crowded = offer.get("crowd", _NO_CROWD).many
         self._now = runtime.clock.monotonic
         self._begun = False
-
-    @property
-    def crowded(self) -> bool:
-        return self._crowd.many
 
     async def whole(self, trace: Trace, body: bytes) -> None:
         headers = self.head(trace, body)
