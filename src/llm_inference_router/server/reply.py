@@ -23,7 +23,7 @@ class Offer(TypedDict, total=False):
     leaving: set[Callable[[], None]]  # called when the client has gone
     write: Callable[[bytes], bool]  # a part of a stream, without waiting
     answer: Callable[[Headers, bytes], bool]  # a whole answer of status 200, without waiting
-    crowd: Crowd
+    crowd: Crowd  # that the requests of this server make
 
 
 _NO_CROWD = Crowd()

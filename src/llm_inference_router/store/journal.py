@@ -149,11 +149,7 @@ class Journal:
         descriptor = _take(path)
         if descriptor is None:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
-        try:
-            self._go_on_in(descriptor, path, self.path)
-        except BaseException:  # whatever it is, the old file stays the one
-            path.unlink(missing_ok=True)
-            raise
+        self._go_on_in(descriptor, path, self.path)
 
     def _move(self) -> None:
         """Our file was deleted or renamed: what waits goes on in another. Its name may be another process's by now."""
@@ -163,16 +159,14 @@ class Journal:
                 os.close(descriptor)  # what a dead process left is for the next start
             elif descriptor is not None:
                 _log.warning("%s was deleted or renamed; records go on in %s", self.path.name, path.name)
-                try:
-                    self._go_on_in(descriptor, path, path)
-                except BaseException:  # whatever it is, half a copy keeps no name
-                    path.unlink(missing_ok=True)
-                    raise
+                self._go_on_in(descriptor, path, path)
                 return
         raise OSError(errno.EBUSY, "all names are taken by other processes", str(self.path))
 
     def _go_on_in(self, descriptor: int, path: Path, name: Path) -> None:
-        """Copies what is not taken into that file, and gives it its name. Raises OSError; it is closed then."""
+        """Copies what is not taken into that file, and gives it its name. Raises OSError; it is closed and removed
+        then, and the old file stays the one."""
+        unfinished: Path | None = path
         try:
             copied = self._copy(self._taken, self._end, descriptor, path)
             with self._lock:
@@ -181,8 +175,11 @@ class Journal:
                     path.rename(name)
                 descriptor, self._descriptor = self._descriptor, descriptor
                 self.path, self._base = name, self._taken
+            unfinished = None
         finally:
             os.close(descriptor)
+            if unfinished is not None:
+                unfinished.unlink(missing_ok=True)
 
     def _copy(self, place: int, end: int, descriptor: int, path: Path) -> int:
         while place < end:
